@@ -1,0 +1,145 @@
+#pragma once
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/result.h"
+
+namespace etesian::http {
+
+struct Request {
+  std::string method;  ///< Upper case.
+  std::string path;    ///< As routed, without the query; still percent-encoded.
+  std::vector<std::pair<std::string, std::string>> query;    ///< Decoded, in order, repeats kept.
+  std::vector<std::pair<std::string, std::string>> headers;  ///< Names lower case.
+  std::string body;
+  std::string peer;                           ///< Address of the client, for limits and audit.
+  std::map<std::string, std::string> params;  ///< Path parameters of the route, decoded exactly once.
+  std::string user;                           ///< Set by the authenticator; empty on open routes.
+
+  std::optional<std::string> header(std::string_view lower_case_name) const;
+  std::optional<std::string> query_value(std::string_view name) const;
+  std::vector<std::string> query_values(std::string_view name) const;
+};
+
+struct Response {
+  int status = 200;
+  std::string body;
+  std::string content_type = "application/json";
+  std::vector<std::pair<std::string, std::string>> headers;
+};
+
+/// Where a handler writes an endless answer (server-sent events, followed logs). Thread-safe.
+/// A client that reads too slowly is cut off at a bounded backlog; it slows nobody.
+class Stream {
+ public:
+  virtual ~Stream() = default;
+  /// False when the client is gone or was cut off; stop then.
+  virtual bool write(std::string_view chunk) = 0;
+  virtual void end() = 0;
+  virtual bool is_open() const = 0;
+};
+
+/// Answers one request, once, at any later time and from any thread.
+class Reply {
+ public:
+  virtual ~Reply() = default;
+  virtual void send(Response response) = 0;
+  /// Starts a chunked answer with this head (its body is ignored).
+  virtual std::shared_ptr<Stream> stream(Response head) = 0;
+};
+
+using Handler = std::function<void(const Request&, std::shared_ptr<Reply>)>;
+
+/// Who may use a route. Deny by default: a route without a word here does not compile.
+enum class Access { Open, Token };
+
+struct Route {
+  std::string method;
+  std::string pattern;  ///< "/api/v2/dags/{dag_id}/dagRuns"; a parameter is one segment.
+  Access access;
+  Handler handler;
+  std::string operation_id;  ///< Name in the OpenAPI document.
+  std::size_t body_bytes_max = 1UL << 20;
+};
+
+/// Route table. Segments are compared raw (still encoded) for literals and decoded exactly once for
+/// parameters; "//", ".", "..", empty and over-long segments never match. Literal beats parameter.
+/// HEAD is answered as GET without body; OPTIONS lists methods; a known path with another method is
+/// 405 with Allow. A Token route asks the authenticator before anything else is revealed.
+class Router {
+ public:
+  /// The user of a bearer token or nullopt. Called on the HTTP thread; must not block.
+  using Authenticator = std::function<std::optional<std::string>(const Request&)>;
+
+  void add(Route route);
+  void set_authenticator(Authenticator authenticator);
+  const std::vector<Route>& routes() const { return routes_; }
+  void handle(Request request, std::shared_ptr<Reply> reply) const;
+
+ private:
+  std::vector<Route> routes_;
+  Authenticator authenticator_;
+};
+
+struct ServerOptions {
+  std::string host = "127.0.0.1";
+  std::uint16_t port = 8080;  ///< 0: a free port; see Server::port().
+  std::size_t header_bytes_max = 32UL << 10;
+  Duration header_timeout = std::chrono::seconds(10);
+  Duration idle_timeout = std::chrono::seconds(60);
+  std::size_t connections_max = 12'000;
+  std::size_t stream_backlog_bytes_max = 1UL << 20;
+};
+
+/// HTTP/1.1 server on one thread of its own (Boost.Beast behind this header): keep-alive,
+/// pipelining in order, chunked streams, limits of ServerOptions, 400 and close for CL+TE, obs-fold,
+/// bare CR and bad chunks. Security headers (CSP, nosniff, …) are on every answer, errors included.
+class Server {
+ public:
+  /// Errors: Unavailable ("listen on 127.0.0.1:8080: address already in use; choose another --port").
+  static Result<std::unique_ptr<Server>> start(const ServerOptions& options,
+                                               std::shared_ptr<const Router> router);
+  virtual ~Server() = default;  ///< Stops accepting, closes connections, joins the thread.
+  virtual std::uint16_t port() const = 0;
+};
+
+/// The error body that Airflow's API gives: {"detail": …}.
+Response error_response(int status, std::string_view detail);
+/// Status for an Error: InvalidInput 422, NotFound 404, Conflict 409, Denied 403, TooLarge 413,
+/// Unavailable 503, Timeout 504, Corrupt 500.
+Response error_response(const Error& error);
+
+// ---- client: for the command line and the tests ----
+
+struct ClientRequest {
+  std::string method = "GET";
+  std::string target;  ///< Path and query, already encoded.
+  std::string body;
+  std::vector<std::pair<std::string, std::string>> headers;
+};
+
+/// A blocking client of one server, plain HTTP (keep-alive). Not thread-safe.
+class Client {
+ public:
+  /// `base_url`: "http://host:port[/prefix]". Errors: InvalidInput.
+  static Result<std::unique_ptr<Client>> create(std::string_view base_url, Duration timeout);
+  virtual ~Client() = default;
+  /// Errors: Unavailable (cannot connect: "connect to http://…: connection refused; is the server
+  /// running? start it with 'etesian up'"), Timeout, Corrupt (not HTTP).
+  virtual Result<Response> send(const ClientRequest& request) = 0;
+  /// Calls `on_chunk` for each piece of a streamed answer until it ends or `on_chunk` returns false.
+  virtual Result<Response> stream(const ClientRequest& request,
+                                  const std::function<bool(std::string_view)>& on_chunk) = 0;
+};
+
+std::string percent_encode(std::string_view text);  ///< All but unreserved characters of RFC 3986.
+std::optional<std::string> percent_decode(std::string_view text);  ///< nullopt: malformed escape.
+
+}  // namespace etesian::http
