@@ -1,0 +1,76 @@
+#pragma once
+#include <functional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/random.h"
+#include "model/run.h"
+#include "wire/messages.h"
+
+namespace etesian {
+
+/// Which launch of which try: what every message between engine and executor is about.
+struct LaunchId {
+  Uuid try_id;
+  int launch = 1;
+  friend bool operator==(const LaunchId&, const LaunchId&) = default;
+};
+
+/// An agent (or a backend such as ECS) is there, or went away. While it is away its tries are suspect.
+struct ExecutorUp {
+  std::string executor, session, host;
+  std::uint32_t slots = 0;
+};
+struct ExecutorDown {
+  std::string executor, session;
+  std::string reason;
+};
+struct LaunchStarted {
+  LaunchId id;
+  int pid = 0;
+  std::string host;
+  Instant at{};
+  LogPlace log;
+};
+struct LaunchEnded {
+  LaunchId id;
+  Outcome outcome;
+};
+/// Confirmed: this launch did not start and never will. `retry_later`: the backend has no room now.
+struct LaunchNotStarted {
+  LaunchId id;
+  enum class Why { NeverReceived, Revoked, WrongSession, NoRoom } why{};
+  std::string message;
+};
+/// Answer to an inquiry: it runs (or is being stopped).
+struct LaunchAlive {
+  LaunchId id;
+};
+
+using ExecutorEvent = std::variant<ExecutorUp, ExecutorDown, LaunchStarted, LaunchEnded,
+                                   LaunchNotStarted, LaunchAlive>;
+
+/// Runs launches somewhere: on this host, in Docker, on ECS. No call blocks; answers come as events
+/// through the sink, from the executor's own thread. Any event may be repeated, and may come late.
+class Executor {
+ public:
+  using Sink = std::function<void(std::vector<ExecutorEvent>)>;
+
+  virtual ~Executor() = default;
+  virtual const std::string& name() const = 0;
+  /// Idempotent on (try_id, launch): a known launch is never started again.
+  virtual void start(wire::StartTry launch) = 0;
+  /// TERM to the whole process tree, KILL after `grace`. Ends as LaunchEnded. Unknown launches and
+  /// ended ones answer with what is known.
+  virtual void stop(const LaunchId& id, Duration grace, const std::string& reason) = 0;
+  /// The launch must never start; answers LaunchNotStarted{Revoked}, LaunchAlive or LaunchEnded.
+  virtual void revoke(const LaunchId& id) = 0;
+  /// What is known of it: LaunchAlive, LaunchEnded or LaunchNotStarted. Silence is no answer.
+  virtual void inquire(const LaunchId& id) = 0;
+  /// The end of this launch is durable in the store; its record may be dropped.
+  virtual void acknowledge(const LaunchId& id) = 0;
+};
+
+}  // namespace etesian
