@@ -143,7 +143,8 @@ struct DagDefinition {
   std::string folder;         ///< Absolute; where relative commands and files are found.
   std::string relative_file;  ///< "dags/flights_daily/dag.yaml"
   std::string source;         ///< The file's text, for display.
-  std::string version;        ///< SHA-256 of the canonical definition and the bundle's content.
+  std::string canonical;      ///< Canonical text of the members above `folder` (loader/canonical.h).
+  std::string version;        ///< SHA-256 of `canonical` and the bundle's content.
 };
 
 /// A validated workflow: immutable, shared by everything that runs on it; ignorant of files, clocks,

@@ -1,0 +1,116 @@
+#pragma once
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "model/change.h"
+#include "model/launch.h"
+
+namespace etesian {
+
+/// The instant of a decision. All that is not a function of the world comes in here.
+struct Moment {
+  Instant now{};       ///< Wall clock: schedules, retries, records.
+  Duration uptime{0};  ///< Monotonic: queue time-outs, suspicion, anything a clock jump must not move.
+  std::uint64_t entropy = 0;  ///< Seed of the ids made by this decision.
+};
+
+// ---- what happened outside ----
+
+struct DagLoaded {
+  std::shared_ptr<const Dag> dag;
+};
+struct DagGone {
+  std::string dag_id;
+};
+/// Some timer of the world is due (World::next_timer).
+struct TimeReached {};
+
+// ---- what a user asked for; each is answered with a Decision ----
+
+struct TriggerRun {
+  std::string dag_id;
+  std::optional<std::string> run_id;
+  std::optional<Instant> logical_date, run_after;
+  std::optional<DataInterval> interval;
+  std::string conf = "{}";  ///< Validated against the DAG's params by the caller.
+  std::string note, actor;
+  RunType type = RunType::Manual;
+};
+struct RemoveRun {
+  RunKey run = 0;
+  std::string actor;
+};
+struct SetPaused {
+  std::string dag_id, actor;
+  bool is_paused = false;
+};
+/// Mark a whole run: running and waiting instances are stopped (drained) and marked.
+struct MarkRun {
+  RunKey run = 0;
+  RunState to = RunState::Failed;  ///< Success, Failed, or Queued (= clear everything).
+  std::string actor;
+};
+struct MarkInstances {
+  std::vector<InstanceKey> keys;
+  TaskState to = TaskState::Success;  ///< Success, Failed or Skipped.
+  std::string actor;
+};
+/// Stops a running try for good: it ends Failed with cause Killed, or is retried when `may_retry`.
+struct KillInstance {
+  InstanceKey key;
+  bool may_retry = false;
+  std::string actor;
+};
+/// Runs finished instances again (their run becomes queued again); a running one is stopped first.
+struct ClearInstances {
+  std::vector<InstanceKey> keys;  ///< Exactly these; selection happens in scheduler/select.h.
+  bool only_failed = false;
+  std::string actor;
+};
+struct SetNote {
+  RunKey run = 0;
+  std::optional<InstanceKey> instance;  ///< Absent: the run's own note.
+  std::string note, actor;
+};
+struct CreateBackfill {
+  BackfillRow row;  ///< Without key.
+};
+struct SetBackfill {
+  BackfillKey key = 0;
+  enum class To { Pause, Resume, Cancel } to = To::Pause;
+  std::string actor;
+};
+/// Settings are facts already; they only pass through.
+struct SetPool {
+  PoolRow row;
+  std::string actor;
+};
+struct RemovePool {
+  std::string name, actor;
+};
+struct SetVariable {
+  VariableRow row;
+  std::string actor;
+};
+struct RemoveVariable {
+  std::string key, actor;
+};
+struct SetConnection {
+  ConnectionRow row;
+  std::string actor;
+};
+struct RemoveConnection {
+  std::string id, actor;
+};
+
+using Event =
+    std::variant<DagLoaded, DagGone, TimeReached, ExecutorUp, ExecutorDown, LaunchStarted, LaunchEnded,
+                 LaunchNotStarted, LaunchAlive, TriggerRun, RemoveRun, SetPaused, MarkRun,
+                 MarkInstances, KillInstance, ClearInstances, SetNote, CreateBackfill, SetBackfill,
+                 SetPool, RemovePool, SetVariable, RemoveVariable, SetConnection, RemoveConnection>;
+
+}  // namespace etesian

@@ -1,0 +1,54 @@
+#pragma once
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "scheduler/world.h"
+
+namespace etesian {
+
+/// What must be told to the outside once the changes are durable.
+struct Effect {
+  struct Start {
+    InstanceKey key;
+    Uuid try_id;
+    int launch = 1;
+  };
+  struct Stop {
+    LaunchId id;
+    Duration grace{};
+    std::string reason;
+  };
+  struct Revoke {
+    LaunchId id;
+  };
+  struct Inquire {
+    LaunchId id;
+  };
+  struct Acknowledge {
+    LaunchId id;
+  };
+  std::string executor;
+  std::variant<Start, Stop, Revoke, Inquire, Acknowledge> what;
+};
+
+/// Everything that one event leads to.
+struct Decision {
+  std::vector<Change> changes;  ///< In the order to commit them; already applied to the world.
+  std::vector<Effect> effects;  ///< To release after the changes are durable, in this order.
+  std::optional<Error> refused;  ///< A user's command that cannot be done; then nothing changed.
+  RunKey run = 0;                ///< Created or found by TriggerRun.
+  BackfillKey backfill = 0;      ///< Created by CreateBackfill.
+};
+
+/// Settles one event completely: what follows from it, and what follows from that (an exit makes
+/// followers ready, which take slots, …), until nothing more can happen at this moment.
+///
+/// Each single decision inside is a pure function of (world, event, moment); `World::apply` makes it
+/// true before the next is taken. Equal worlds, events and moments give equal decisions.
+/// Events that are repeated, late or about an older try or launch change nothing (the fence).
+/// Cost: proportional to what changes.
+Decision step(World& world, const Event& event, const Moment& moment);
+
+}  // namespace etesian

@@ -1,0 +1,31 @@
+#pragma once
+#include <array>
+#include <cstdint>
+
+#include "model/state.h"
+
+namespace etesian {
+
+/// Direct upstream instances by final state; what every trigger rule is arithmetic on.
+struct UpstreamCounts {
+  int total = 0;  ///< All direct upstream instances.
+  int success = 0, failed = 0, upstream_failed = 0, skipped = 0, removed = 0;
+  int success_setup = 0, skipped_setup = 0;  ///< Of those, the setups.
+  int done() const { return success + failed + upstream_failed + skipped + removed; }
+};
+
+struct RuleDecision {
+  enum class Kind { Run, Wait, Set } kind = Kind::Wait;
+  TaskState state = TaskState::None;  ///< For Set: UpstreamFailed, Skipped or Removed.
+  friend bool operator==(const RuleDecision&, const RuleDecision&) = default;
+};
+
+/// Airflow 3's trigger rules (vectors/trigger_rules.jsonl). `setups`: whether the task has upstream
+/// setups, whose failure stops it whatever its rule (vectors/setup_rules.jsonl).
+struct SetupCounts {
+  int total = 0, done = 0, failed = 0, skipped = 0;
+};
+RuleDecision evaluate(TriggerRule rule, const UpstreamCounts& upstream, const SetupCounts& setups,
+                      int map_index);
+
+}  // namespace etesian

@@ -1,0 +1,121 @@
+#pragma once
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "model/change.h"
+#include "model/event.h"
+#include "timetable/timetable.h"
+
+namespace etesian {
+
+/// A producer's past success, for `needs` and `depends_on_past`: a counted fact, not a row to search.
+struct PastSuccess {
+  std::string dag_id, task_id;  ///< Empty task: the run.
+  DataInterval interval{};
+  std::optional<Instant> logical_date;
+  Instant ended_at{};
+};
+
+/// Everything `World::load` needs from a store: current facts and unfinished work only.
+struct StoredState {
+  struct DagState {
+    std::shared_ptr<const Dag> dag;  ///< Current version; null if it is gone.
+    std::string dag_id;
+    bool is_paused = false, is_removed = false;
+    std::optional<CursorMoved> cursor;
+  };
+  struct ActiveRun {
+    RunRow row;
+    std::shared_ptr<const Dag> dag;  ///< The version it runs on.
+    std::vector<InstanceRow> instances;
+    std::vector<std::pair<InstanceKey, std::string>> map_arguments;
+    struct Output {
+      InstanceKey key;
+      std::string name, json;
+    };
+    std::vector<Output> outputs;
+  };
+  std::vector<DagState> dags;
+  std::vector<ActiveRun> runs;  ///< Unfinished ones.
+  std::vector<TryRow> open_tries;
+  std::vector<PoolRow> pools;
+  std::vector<BackfillRow> backfills;  ///< Not completed.
+  std::vector<PastSuccess> past;       ///< Of producers and depends_on_past tasks of current DAGs.
+  /// Last finished run of each DAG that has depends_on_past / wait_for_downstream tasks.
+  std::vector<ActiveRun> last_runs;
+  RunKey next_run_key = 1;
+  BackfillKey next_backfill_key = 1;
+};
+
+struct Limits {
+  int parallelism = 1024;                              ///< Open tries over all DAGs.
+  int infrastructure_retries = 5;                      ///< Losses that do not use up a retry.
+  Duration queue_timeout = std::chrono::minutes(10);   ///< Offered but not started: ask the executor.
+  Duration suspect_after = std::chrono::seconds(30);   ///< Silence of an agent.
+  int catchup_runs_per_step = 64;                      ///< Runs created at one instant for one DAG.
+  int map_length_max = 1024 * 8;
+};
+
+/// Active runs in memory: the single truth that decisions are made on. The store is its journal.
+/// Finished runs are not in it. Not thread-safe: owned by the engine's thread.
+class World {
+ public:
+  explicit World(Limits limits = {});
+  World(World&&) noexcept;
+  World& operator=(World&&) noexcept;
+  ~World();
+  /// A world of unfinished work. Property: equal to the world that made those facts.
+  static World load(StoredState state, const Moment& moment, Limits limits = {});
+
+  /// Makes a decided fact true. O(what it affects). Never fails: `change` came from `decide`.
+  void apply(const Change& change, const Moment& moment);
+
+  // ---- reading ----
+  std::shared_ptr<const Dag> dag(const std::string& dag_id) const;  ///< Current version or null.
+  std::vector<std::string> dag_ids() const;                         ///< Sorted.
+  bool is_paused(const std::string& dag_id) const;
+  std::optional<RunSlot> next_run(const std::string& dag_id) const;  ///< As the timetable says; nullopt: none.
+  std::shared_ptr<const Dag> dag_of(RunKey run) const;               ///< Version of an active run or null.
+  const RunRow* run(RunKey run) const;                               ///< Null: finished or unknown.
+  std::optional<RunKey> find_run(const std::string& dag_id, const std::string& run_id) const;
+  std::vector<RunKey> active_runs(const std::string& dag_id) const;  ///< Creation order.
+  std::optional<InstanceRow> instance(const InstanceKey& key) const;
+  std::vector<InstanceRow> instances(RunKey run) const;  ///< Task order, then map index.
+  const TryRow* open_try(const Uuid& try_id) const;
+  std::vector<TryRow> open_tries() const;
+  /// JSON text of an output of an active run; null: none.
+  const std::string* output(const InstanceKey& key, const std::string& name) const;
+  /// JSON object of a mapped instance's arguments; "{}" when not mapped.
+  const std::string& map_arguments(const InstanceKey& key) const;
+  std::vector<PoolRow> pools() const;
+  struct PoolUse {
+    int running = 0, queued = 0, scheduled = 0;  ///< Slots for the first two, waiting slots for the last.
+  };
+  PoolUse pool_use(const std::string& pool) const;
+  std::vector<BackfillRow> backfills() const;
+  /// The earliest instants at which a TimeReached event would change something.
+  struct Timers {
+    std::optional<Instant> wall;
+    std::optional<Duration> uptime;
+  };
+  Timers next_timer() const;
+  const Limits& limits() const;
+
+  /// Every field, as text: the property test compares worlds by it. Order is deterministic.
+  std::string dump() const;
+  /// Recounts every counter, queue and waiting list from rows; the first difference, or empty.
+  std::string check() const;
+
+  struct State;  ///< scheduler/state.h; for this module's own files only.
+  State& state() { return *state_; }
+  const State& state() const { return *state_; }
+
+ private:
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace etesian
