@@ -29,13 +29,15 @@ class TimeZone {
     std::string abbreviation;
   };
 
+  /// A zone of the system's database (/usr/share/zoneinfo, read at first use), "UTC" (built in) or
+  /// a fixed offset like "+09:00".
   /// Errors: NotFound with a hint of a similar name ("Asia/Soul" -> "did you mean 'Asia/Seoul'?").
   static Result<TimeZone> find(std::string_view name);
   static TimeZone utc();
 
   const std::string& name() const;
   Stretch stretch_at(Instant t) const;
-  std::chrono::seconds offset_at(Instant t) const { return stretch_at(t).offset; }
+  std::chrono::seconds offset_at(Instant t) const;
   LocalTime local_at(Instant t) const;  ///< Truncated to whole seconds.
   Meaning meaning_of(LocalTime wall) const;
   /// ISO 8601 with this zone's offset: "2024-03-10T03:00:00-04:00".
