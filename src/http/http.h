@@ -6,6 +6,8 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <variant>
 #include <vector>
 
 #include "base/clock.h"
@@ -31,12 +33,15 @@ struct Request {
 struct Response {
   int status = 200;
   std::string body;
-  std::string content_type = "application/json";
+  std::string content_type = "application/json";  ///< Empty: no Content-Type.
+  /// Of a handler: control characters in values become blanks; framing, Date and the security headers
+  /// belong to the server and are left out. Of the client: names lower case.
   std::vector<std::pair<std::string, std::string>> headers;
 };
 
 /// Where a handler writes an endless answer (server-sent events, followed logs). Thread-safe.
-/// A client that reads too slowly is cut off at a bounded backlog; it slows nobody.
+/// A client that reads too slowly is cut off at a bounded backlog; it slows nobody. Dropped without
+/// end(), the connection is closed, so that the client sees that the answer is incomplete.
 class Stream {
  public:
   virtual ~Stream() = default;
@@ -46,7 +51,8 @@ class Stream {
   virtual bool is_open() const = 0;
 };
 
-/// Answers one request, once, at any later time and from any thread.
+/// Answers one request, once, at any later time and from any thread. Dropped without an answer it
+/// sends 500; a second answer is a broken invariant.
 class Reply {
  public:
   virtual ~Reply() = default;
@@ -55,10 +61,12 @@ class Reply {
   virtual std::shared_ptr<Stream> stream(Response head) = 0;
 };
 
+/// Called on the HTTP thread; must not block. The request lives until the handler returns: copy what a
+/// later answer needs. What it throws is logged and answered with 500.
 using Handler = std::function<void(const Request&, std::shared_ptr<Reply>)>;
 
-/// Who may use a route. Deny by default: a route without a word here does not compile.
-enum class Access { Open, Token };
+/// Who may use a route. Deny by default: the value without a word is Token.
+enum class Access { Token, Open };
 
 struct Route {
   std::string method;
@@ -71,20 +79,35 @@ struct Route {
 
 /// Route table. Segments are compared raw (still encoded) for literals and decoded exactly once for
 /// parameters; "//", ".", "..", empty and over-long segments never match. Literal beats parameter.
-/// HEAD is answered as GET without body; OPTIONS lists methods; a known path with another method is
-/// 405 with Allow. A Token route asks the authenticator before anything else is revealed.
+/// HEAD is answered by the GET route (the server drops the body); OPTIONS lists methods; a known path
+/// with another method is 405 with Allow. A Token route asks the authenticator before anything else is
+/// revealed; so does an unknown path below /api or below the first segment of any Token route.
 class Router {
  public:
-  /// The user of a bearer token or nullopt. Called on the HTTP thread; must not block.
+  /// The user of a bearer token or nullopt. Called on the HTTP thread with the head alone (no body
+  /// yet); must not block.
   using Authenticator = std::function<std::optional<std::string>(const Request&)>;
 
+  /// Before the server starts. The pattern is well formed and new for its method (checked).
   void add(Route route);
   void set_authenticator(Authenticator authenticator);
   const std::vector<Route>& routes() const { return routes_; }
+  /// Decides on the head alone, so that no body is read in vain: the route, with `params` and `user`
+  /// of `head` set, or the refusal (400, 401, 404, 405; 204 for OPTIONS).
+  std::variant<const Route*, Response> admit(Request& head) const;
+  /// admit(), then the body limit (413), then the handler. Errors of a handler pass through.
   void handle(Request request, std::shared_ptr<Reply> reply) const;
 
  private:
+  struct Segment {
+    std::string text;
+    bool is_parameter;
+  };
+  std::vector<std::size_t> matches(const std::vector<std::string_view>& segments) const;
+  bool is_guarded(std::string_view path, const std::vector<std::size_t>& matches) const;
+
   std::vector<Route> routes_;
+  std::vector<std::vector<Segment>> patterns_;  ///< Of routes_, in the same order.
   Authenticator authenticator_;
 };
 
@@ -94,13 +117,21 @@ struct ServerOptions {
   std::size_t header_bytes_max = 32UL << 10;
   Duration header_timeout = std::chrono::seconds(10);
   Duration idle_timeout = std::chrono::seconds(60);
+  /// Lowered to what the descriptor limit of the process leaves. Above it the connection that idles
+  /// longest makes room for the new one.
   std::size_t connections_max = 12'000;
-  std::size_t stream_backlog_bytes_max = 1UL << 20;
+  std::size_t stream_backlog_bytes_max = 1UL << 20;  ///< A chunk above it cuts the client off.
+  /// Names that the Host header may carry (421 otherwise), with any port. A server bound to loopback
+  /// also takes localhost, 127.0.0.1 and [::1], and nothing else when this is empty (DNS rebinding);
+  /// beyond loopback, empty means any name.
+  std::vector<std::string> host_names{};
 };
 
-/// HTTP/1.1 server on one thread of its own (Boost.Beast behind this header): keep-alive,
-/// pipelining in order, chunked streams, limits of ServerOptions, 400 and close for CL+TE, obs-fold,
-/// bare CR and bad chunks. Security headers (CSP, nosniff, …) are on every answer, errors included.
+/// HTTP/1.1 server on one thread of its own (Boost.Asio behind this header): keep-alive, pipelining
+/// in order, chunked streams, limits of ServerOptions. Whatever two parsers could read differently is
+/// 400 and close: CL+TE, a repeated Content-Length, obs-fold, bare CR or LF, bad chunks, absolute-form
+/// targets. Security headers (CSP, nosniff, …) are on every answer, errors included; Cache-Control:
+/// no-store on every error and on every answer of a Token route.
 class Server {
  public:
   /// Errors: Unavailable ("listen on 127.0.0.1:8080: address already in use; choose another --port").
@@ -125,16 +156,19 @@ struct ClientRequest {
   std::vector<std::pair<std::string, std::string>> headers;
 };
 
-/// A blocking client of one server, plain HTTP (keep-alive). Not thread-safe.
+/// A blocking client of one server, plain HTTP (keep-alive). Not thread-safe. A kept connection that
+/// the server has closed is replaced once, unseen, where the request may safely be sent again.
 class Client {
  public:
   /// `base_url`: "http://host:port[/prefix]". Errors: InvalidInput.
   static Result<std::unique_ptr<Client>> create(std::string_view base_url, Duration timeout);
   virtual ~Client() = default;
+  /// `timeout` holds for connecting, sending and each wait for the answer.
   /// Errors: Unavailable (cannot connect: "connect to http://…: connection refused; is the server
   /// running? start it with 'etesian up'"), Timeout, Corrupt (not HTTP).
   virtual Result<Response> send(const ClientRequest& request) = 0;
   /// Calls `on_chunk` for each piece of a streamed answer until it ends or `on_chunk` returns false.
+  /// `timeout` holds until the head has come; then silence is allowed. The Response has no body.
   virtual Result<Response> stream(const ClientRequest& request,
                                   const std::function<bool(std::string_view)>& on_chunk) = 0;
 };

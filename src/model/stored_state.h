@@ -1,0 +1,51 @@
+#pragma once
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "model/change.h"
+
+namespace etesian {
+
+/// A producer's past success, for `needs` and `depends_on_past`: a counted fact, not a row to search.
+struct PastSuccess {
+  std::string dag_id, task_id;  ///< Empty task: the run.
+  DataInterval interval{};
+  std::optional<Instant> logical_date;
+  Instant ended_at{};
+};
+
+/// Everything `World::load` needs from a store: current facts and unfinished work only.
+struct StoredState {
+  struct DagState {
+    std::shared_ptr<const Dag> dag;  ///< Current version; null if it is gone.
+    std::string dag_id;
+    bool is_paused = false, is_removed = false;
+    std::optional<CursorMoved> cursor;
+  };
+  struct ActiveRun {
+    RunRow row;
+    std::shared_ptr<const Dag> dag;  ///< The version it runs on.
+    std::vector<InstanceRow> instances;
+    std::vector<std::pair<InstanceKey, std::string>> map_arguments;
+    struct Output {
+      InstanceKey key;
+      std::string name, json;
+    };
+    std::vector<Output> outputs;
+  };
+  std::vector<DagState> dags;
+  std::vector<ActiveRun> runs;  ///< Unfinished ones.
+  std::vector<TryRow> open_tries;
+  std::vector<PoolRow> pools;
+  std::vector<BackfillRow> backfills;  ///< Not completed.
+  std::vector<PastSuccess> past;       ///< Of producers and depends_on_past tasks of current DAGs.
+  /// Last finished run of each DAG that has depends_on_past / wait_for_downstream tasks.
+  std::vector<ActiveRun> last_runs;
+  RunKey next_run_key = 1;
+  BackfillKey next_backfill_key = 1;
+};
+
+}  // namespace etesian
