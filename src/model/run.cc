@@ -72,9 +72,9 @@ Result<Done> check_run_id(const std::string& run_id) {
   const bool is_allowed = std::all_of(run_id.begin(), run_id.end(), [](char c) {
     return is_ascii_word(c) || std::string_view(".~:+-").find(c) != std::string_view::npos;
   });
-  if (is_allowed) return Done{};
+  if (is_allowed && run_id.find("..") == std::string::npos) return Done{};
   return Error{ErrorCode::InvalidInput,
-               "check run id: only letters, digits and _ . ~ : + - are allowed"};
+               "check run id: only letters, digits and _ . ~ : + - are allowed, and no '..'"};
 }
 
 Result<Done> check_id(const std::string& what, const std::string& id) {

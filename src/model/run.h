@@ -99,9 +99,10 @@ std::string make_run_id(RunType type, Instant run_after, std::optional<Instant> 
                         Random& random);
 /// The type that a run id's prefix names; Manual for any other.
 RunType run_type_of_id(const std::string& run_id);
-/// Airflow's allowed pattern ^[A-Za-z0-9_.~:+-]+$ and length <= 250. Errors: InvalidInput.
+/// Airflow's allowed pattern ^[A-Za-z0-9_.~:+-]+$ without "..", and length <= 250. Errors: InvalidInput.
 Result<Done> check_run_id(const std::string& run_id);
-/// Airflow's rule for dag, task and pool ids: letters, digits, '_', '-', '.', <= 250 bytes.
+/// Airflow's rule for dag, task and pool ids: letters (of any script), digits, '_', '-', '.', <= 250
+/// bytes of UTF-8; no control character, nothing invisible. `what` ("task") goes into the message.
 Result<Done> check_id(const std::string& what, const std::string& id);
 
 }  // namespace etesian
