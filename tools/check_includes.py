@@ -16,11 +16,11 @@ MAY_INCLUDE = {  # the architecture, in one place
     "logs": "base",
     "agent": "base wire logs",
     "init": "base wire",
-    "executor": "base model wire",
+    "executor": "base model wire template",
     "engine": "base model timetable scheduler loader template store executor logs",
     "http": "base",
     "api": "base model timetable scheduler store logs loader engine http",
-    "cli": "base model timetable scheduler loader template logs wire agent http",
+    "cli": "base model timetable scheduler loader template logs wire agent executor http",
 }
 # Headers that everybody includes stay free of third-party code.
 CLEAN_HEADERS = ("src/base/", "src/model/", "src/scheduler/", "src/store/store.h", "src/executor/executor.h")
