@@ -22,6 +22,13 @@ struct Limits {
   int map_length_max = 1024 * 8;
 };
 
+class World;
+/// Value (JSON text) of a map argument that is a template: a pure function of the world's outputs and
+/// params, handed in by the wiring because the scheduler knows no template language. Errors:
+/// InvalidInput; the task then fails with the message.
+using MapEvaluator = std::function<Result<std::string>(const World&, RunKey, const Task&,
+                                                       const TemplateText&)>;
+
 /// Active runs in memory: the single truth that decisions are made on. The store is its journal.
 /// Finished runs are not in it. Not thread-safe: owned by the engine's thread.
 class World {
@@ -35,6 +42,9 @@ class World {
 
   /// Makes a decided fact true. O(what it affects). Never fails: `change` came from `decide`.
   void apply(const Change& change, const Moment& moment);
+
+  /// Must be set before an event is decided when a DAG maps over templates.
+  void set_map_evaluator(MapEvaluator evaluator);
 
   // ---- reading ----
   std::shared_ptr<const Dag> dag(const std::string& dag_id) const;  ///< Current version or null.
