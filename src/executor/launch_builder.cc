@@ -1,0 +1,230 @@
+#include "executor/launch_builder.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cctype>
+#include <cmath>
+
+#include "base/json.h"
+#include "base/time_text.h"
+#include "template/template.h"
+
+namespace etesian {
+namespace {
+
+/// Renders the texts of one task; remembers what secrets they read.
+class Renderer {
+ public:
+  explicit Renderer(const LaunchFacts& facts) : launch_(facts), file_(facts.dag->definition().relative_file) {
+    fill();
+  }
+
+  Result<std::string> render(const TemplateText& source) const {
+    auto parsed = parse(source);
+    if (!parsed) return parsed.error();
+    if (parsed->is_literal()) return source.text;
+    Template::Rendered rendered = parsed->render(facts_);
+    if (rendered.error) return failure(source, *rendered.error);
+    return std::move(*rendered.text);
+  }
+
+  Result<json::value> evaluate(const TemplateText& source) const {
+    auto parsed = parse(source);
+    if (!parsed) return parsed.error();
+    Template::Evaluated value = parsed->evaluate(facts_);
+    if (value.error) return failure(source, *value.error);
+    return std::move(*value.value);
+  }
+
+  std::vector<std::string> take_secrets() const { return std::move(secrets_); }
+
+ private:
+  Result<Template> parse(const TemplateText& source) const {
+    std::vector<TemplateError> errors;
+    auto parsed = Template::parse(source.text, errors);
+    if (!parsed) return failure(source, errors.front());
+    return std::move(*parsed);
+  }
+
+  Error failure(const TemplateText& source, const TemplateError& error) const {
+    const std::string before = source.text.substr(0, std::min(error.offset, source.text.size()));
+    const auto newlines = static_cast<int>(std::count(before.begin(), before.end(), '\n'));
+    const int column = newlines > 0 ? static_cast<int>(before.size() - before.rfind('\n'))
+                                    : source.column + static_cast<int>(error.offset);
+    return Error{ErrorCode::InvalidInput,
+                 fmt::format("{}:{}:{}: {}{}", file_, source.line + newlines, column, error.message,
+                             error.hint.empty() ? "" : "; " + error.hint)};
+  }
+
+  static json::object object_from(const std::string& text) {
+    auto value = parse_json(text);
+    return value && value->is_object() ? value->as_object() : json::object{};
+  }
+
+  void fill() {
+    const Dag& dag = *launch_.dag;
+    const Task& task = dag.task(launch_.task);
+    const RunRow& run = launch_.run;
+    facts_.dag_id = dag.id();
+    facts_.task_id = task.id;
+    facts_.run_id = run.run_id;
+    facts_.run_type = std::string(to_text(run.type));
+    facts_.owner = dag.definition().owner;
+    facts_.try_number = launch_.instance.try_number;
+    facts_.max_tries = launch_.instance.max_tries;
+    facts_.map_index = launch_.instance.key.map_index;
+    facts_.logical_date = run.logical_date;
+    if (run.interval) {
+      facts_.data_interval_start = run.interval->start;
+      facts_.data_interval_end = run.interval->end;
+    }
+    if (launch_.previous_success) {
+      facts_.prev_data_interval_start_success = launch_.previous_success->start;
+      facts_.prev_data_interval_end_success = launch_.previous_success->end;
+    }
+    facts_.run_after = run.run_after;
+    facts_.dag_run_start = run.started_at.value_or(run.queued_at);
+    if (const auto* cron = std::get_if<CronSchedule>(&dag.definition().schedule.kind))
+      if (auto zone = TimeZone::find(cron->timezone)) facts_.timezone = *zone;
+    facts_.params = object_from(run.conf);
+    facts_.map_arguments = object_from(launch_.map_arguments);
+    facts_.output = [this](const std::string& task_id, const std::string& key,
+                           int map_index) -> std::optional<json::value> {
+      auto text = launch_.output ? launch_.output(task_id, key, map_index) : std::nullopt;
+      if (!text) return std::nullopt;
+      auto value = parse_json(*text);
+      if (!value) return std::nullopt;
+      return std::move(*value);
+    };
+    facts_.variable = [this](const std::string& key) -> std::optional<std::string> {
+      auto value = launch_.variable ? launch_.variable(key) : std::nullopt;
+      if (value) secrets_.push_back(*value);
+      return value;
+    };
+    facts_.connection = [this](const std::string& id) -> std::optional<json::object> {
+      auto text = launch_.connection ? launch_.connection(id) : std::nullopt;
+      if (!text) return std::nullopt;
+      json::object connection = object_from(*text);
+      for (const char* member : {"password", "extra", "uri"})
+        if (const auto* value = connection.if_contains(member); value && value->is_string())
+          secrets_.emplace_back(value->as_string());
+      return connection;
+    };
+  }
+
+  const LaunchFacts& launch_;
+  std::string file_;
+  TemplateFacts facts_;
+  mutable std::vector<std::string> secrets_;
+};
+
+/// Splits a command that a shell would only split at blanks; nullopt when a shell is needed.
+std::optional<std::vector<std::string>> words_without_shell(const std::string& text) {
+  std::vector<std::string> words;
+  std::string word;
+  for (const char c : text) {
+    if (c == ' ' || c == '\t') {
+      if (!word.empty()) words.push_back(std::exchange(word, {}));
+    } else if (std::isalnum(static_cast<unsigned char>(c)) || std::string_view("_-./:,+@%").find(c) != std::string_view::npos) {
+      word += c;
+    } else {
+      return std::nullopt;
+    }
+  }
+  if (!word.empty()) words.push_back(word);
+  // Words that only a shell knows are left to it.
+  static const std::vector<std::string> kShellWords = {
+      ".",    ":",    "alias", "bg",   "break", "case",  "cd",     "command", "continue", "do",
+      "done", "elif", "else",  "esac", "eval",  "exec",  "exit",   "export",  "fg",       "fi",
+      "for",  "if",   "jobs",  "read", "readonly", "return", "set", "shift",  "source",   "then",
+      "times", "trap", "type", "ulimit", "umask", "unalias", "unset", "until", "wait",    "while"};
+  if (words.empty() || std::find(kShellWords.begin(), kShellWords.end(), words[0]) != kShellWords.end())
+    return std::nullopt;
+  return words;
+}
+
+Result<std::vector<std::string>> command_line(const Command& command, const Renderer& renderer) {
+  std::vector<std::string> argv;
+  for (const TemplateText& word : command.words) {
+    auto text = renderer.render(word);
+    if (!text) return text.error();
+    argv.push_back(std::move(*text));
+  }
+  if (command.kind != Command::Kind::Shell) return argv;
+  if (auto words = words_without_shell(argv[0])) return std::move(*words);
+  return std::vector<std::string>{"/bin/sh", "-c", argv[0]};
+}
+
+std::string iso_or_empty(std::optional<Instant> t) { return t ? to_iso(*t) : ""; }
+
+std::vector<std::pair<std::string, std::string>> standard_environment(const LaunchFacts& facts) {
+  const RunRow& run = facts.run;
+  std::optional<Instant> start, end;
+  if (run.interval) start = run.interval->start, end = run.interval->end;
+  return {{"PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"},
+          {"LANG", "C.UTF-8"},
+          {"ETESIAN_DAG_ID", facts.dag->id()},
+          {"ETESIAN_DAG_FOLDER", facts.dag->definition().folder},
+          {"ETESIAN_DAG_VERSION", facts.dag->version()},
+          {"ETESIAN_RUN_ID", run.run_id},
+          {"ETESIAN_TASK_ID", facts.dag->task(facts.task).id},
+          {"ETESIAN_TRY_NUMBER", std::to_string(facts.instance.try_number)},
+          {"ETESIAN_MAP_INDEX", std::to_string(facts.instance.key.map_index)},
+          {"ETESIAN_MAP_ARGUMENTS", facts.map_arguments},
+          {"ETESIAN_LOGICAL_DATE", iso_or_empty(run.logical_date)},
+          {"ETESIAN_DATA_INTERVAL_START", iso_or_empty(start)},
+          {"ETESIAN_DATA_INTERVAL_END", iso_or_empty(end)},
+          {"ETESIAN_PARAMS", run.conf}};
+}
+
+}  // namespace
+
+Result<wire::StartTry> build_launch(const LaunchFacts& facts) {
+  const Dag& dag = *facts.dag;
+  const Task& task = dag.task(facts.task);
+  const Renderer renderer(facts);
+  wire::StartTry launch;
+  launch.try_id = facts.try_id;
+  launch.launch = facts.launch;
+  launch.session = facts.session;
+  launch.label = fmt::format("{}/{}/{}", dag.id(), facts.run.run_id, task.id);
+  if (facts.instance.key.map_index >= 0) launch.label += fmt::format("[{}]", facts.instance.key.map_index);
+  launch.label += fmt::format(" try {}", facts.instance.try_number);
+
+  auto argv = command_line(task.run, renderer);
+  if (!argv) return argv.error();
+  launch.argv = std::move(*argv);
+
+  launch.environment = standard_environment(facts);
+  for (const auto& [name, source] : task.environment) {
+    auto value = renderer.render(source);
+    if (!value) return value.error();
+    const auto same = [&name = name](const auto& entry) { return entry.first == name; };
+    std::erase_if(launch.environment, same);
+    launch.environment.emplace_back(name, std::move(*value));
+  }
+  launch.working_folder = dag.definition().folder;
+  if (task.working_folder) {
+    auto folder = renderer.render(*task.working_folder);
+    if (!folder) return folder.error();
+    launch.working_folder = folder->starts_with('/') ? *folder : launch.working_folder + "/" + *folder;
+  }
+  launch.timeout = task.timeout.value_or(Duration{0});
+  launch.kill_grace = task.kill_grace;
+  launch.cpu = task.cpu;
+  launch.memory_bytes = task.memory_bytes;
+  launch.output_bytes_max = task.output_bytes_max;
+  launch.log_pattern = task.retry.on_log;
+  launch.secrets = facts.secrets;
+  for (std::string& secret : renderer.take_secrets()) launch.secrets.push_back(std::move(secret));
+  return launch;
+}
+
+Result<std::string> evaluate_map_source(const LaunchFacts& facts, const TemplateText& source) {
+  auto value = Renderer(facts).evaluate(source);
+  if (!value) return value.error();
+  return json::serialize(*value);
+}
+
+}  // namespace etesian
