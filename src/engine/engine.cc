@@ -1,0 +1,485 @@
+#include "engine/engine.h"
+
+#include <algorithm>
+#include <atomic>
+#include <future>
+#include <map>
+#include <mutex>
+#include <thread>
+
+#include "base/log.h"
+#include "engine/alarm.h"
+#include "engine/dag_watch.h"
+#include "engine/launcher.h"
+#include "engine/settings.h"
+#include "engine/store_thread.h"
+#include "loader/canonical.h"
+#include "loader/params.h"
+
+namespace etesian {
+namespace {
+
+using OnDone = std::function<void(Result<CommandDone>)>;
+
+/// Decisions may run ahead of the disk by this many changes; then the loop waits.
+constexpr std::size_t kItemsAhead = 50'000;
+constexpr Duration kLiveWithin = std::chrono::seconds(10);
+
+/// One thing for the loop to do.
+struct Input {
+  std::optional<Event> event;
+  OnDone on_done;  ///< For commands.
+  std::function<void(const World&, const Moment&)> read;
+  bool reload = false;
+};
+
+/// The run that a command about existing runs needs in the world.
+std::optional<RunKey> run_needed(const Event& event) {
+  struct Visitor {
+    std::optional<RunKey> operator()(const RemoveRun& e) const { return e.run; }
+    std::optional<RunKey> operator()(const MarkRun& e) const { return e.run; }
+    std::optional<RunKey> operator()(const SetNote& e) const { return e.run; }
+    std::optional<RunKey> operator()(const KillInstance& e) const { return e.key.run; }
+    std::optional<RunKey> operator()(const MarkInstances& e) const { return first(e.keys); }
+    std::optional<RunKey> operator()(const ClearInstances& e) const { return first(e.keys); }
+    template <class Other>
+    std::optional<RunKey> operator()(const Other&) const {
+      return std::nullopt;
+    }
+    static std::optional<RunKey> first(const std::vector<InstanceKey>& keys) {
+      return keys.empty() ? std::nullopt : std::optional(keys.front().run);
+    }
+  };
+  return std::visit(Visitor{}, event);
+}
+
+class Loop final : public Engine {
+ public:
+  Loop(EngineOptions options, Parts parts)
+      : options_(std::move(options)),
+        clock_(std::move(parts.clock)),
+        random_(std::move(parts.random)),
+        vault_(std::move(parts.vault)),
+        settings_(vault_),
+        launcher_(settings_) {}
+
+  Result<Done> open(Parts& parts);
+  ~Loop() override;
+
+  void submit(Event command, OnDone on_done) override {
+    push(Input{.event = std::move(command), .on_done = std::move(on_done), .read = {}});
+  }
+  void read_world(std::function<void(const World&, const Moment&)> read) override {
+    push(Input{.event = {}, .on_done = {}, .read = std::move(read)});
+  }
+  void read_store(std::function<void(Store&)> read) override { store_->read(std::move(read)); }
+  int subscribe(std::function<void(Sequence)> listener) override;
+  void unsubscribe(int handle) override;
+  std::vector<ImportError> import_errors() const override {
+    return watch_ ? watch_->import_errors() : std::vector<ImportError>{};
+  }
+  EngineHealth health() const override;
+  Vault& vault() override { return *vault_; }
+  const Clock& clock() const override { return *clock_; }
+
+ private:
+  void push(Input input);
+  void run();
+  void turn(std::vector<Input> inputs);
+  void decide(Input input);
+  bool prepare(Input& input);
+  void revive_then(Input input, RunKey run);
+  void keep(Decision decision, const Moment& moment, OnDone on_done);
+  StoreThread::After release(const Effect& effect);
+  void hand_over();
+  void reload();
+  Moment moment() const;
+  World::Timers timers() const { return world_.next_timer(); }
+  void count_world();
+
+  EngineOptions options_;
+  std::shared_ptr<const Clock> clock_;
+  std::shared_ptr<Random> random_;
+  std::shared_ptr<Vault> vault_;
+  Settings settings_;
+  Launcher launcher_;
+  World world_;
+  std::map<std::string, ExecutorUp> executors_up_;
+
+  Alarm alarm_;
+  std::mutex inbox_mutex_;
+  std::vector<Input> inbox_;
+  bool stopping_ = false;
+
+  std::vector<Store::Item> items_;  ///< Decided in this turn.
+  std::vector<StoreThread::After> after_;
+
+  mutable std::mutex listeners_mutex_;
+  std::map<int, std::function<void(Sequence)>> listeners_;
+  int next_listener_ = 1;
+
+  std::atomic<std::int64_t> last_turn_us_{0}, last_turn_uptime_us_{0};
+  std::atomic<bool> recovered_{false}, executor_up_{false};
+  std::atomic<std::size_t> active_runs_{0}, open_tries_{0}, dags_{0};
+  std::atomic<std::uint64_t> changes_{0}, started_{0}, ended_{0};
+
+  std::unique_ptr<StoreThread> store_;
+  std::unique_ptr<Executor> executor_;
+  std::unique_ptr<DagWatch> watch_;
+  std::thread thread_;
+};
+
+Result<std::shared_ptr<const Dag>> build_stored_dag(const DagSummary& stored) {
+  auto definition = definition_from_canonical(stored.canonical);
+  if (!definition) return definition.error();
+  definition->folder = stored.folder;
+  definition->relative_file = stored.relative_file;
+  definition->source = stored.source;
+  definition->canonical = stored.canonical;
+  definition->version = stored.version;
+  return Dag::build(std::move(*definition));
+}
+
+Result<Done> Loop::open(Parts& parts) {
+  std::vector<std::string> problems;
+  auto state = parts.store->load(build_stored_dag, problems);
+  if (!state) return state.error();
+  for (const std::string& problem : problems) log_line(LogLevel::Error, problem);
+  if (auto loaded = settings_.load(*parts.store); !loaded) return loaded;
+  for (const StoredState::DagState& dag : state->dags) {
+    RunFilter filter;
+    filter.dag_id = dag.dag_id;
+    filter.states = {RunState::Success};
+    if (auto last = parts.store->runs(filter, {.limit = 1, .offset = 0, .order_by = "-logical_date"}))
+      for (const RunRow& run : last->rows) launcher_.note_success(run);
+  }
+  world_ = World::load(std::move(*state), moment(), options_.limits);
+  const auto evaluator = [this](const World& world, RunKey run, const Task& task,
+                                const TemplateText& source) {
+    return launcher_.map_source(world, run, task, source);
+  };
+  world_.set_map_evaluator(evaluator);
+
+  StoreThread::Listener listener;
+  listener.on_durable = [this](Sequence sequence) {
+    std::vector<std::function<void(Sequence)>> listeners;
+    {
+      const std::lock_guard lock(listeners_mutex_);
+      for (const auto& [handle, call] : listeners_) listeners.push_back(call);
+    }
+    for (const auto& call : listeners) call(sequence);
+  };
+  listener.on_refused = [this](const Error& error) {
+    log_line(LogLevel::Error, "commit refused; reloading from the store", {{"cause", error.message}});
+    push(Input{.event = {}, .on_done = {}, .read = {}, .reload = true});
+  };
+  store_ = std::make_unique<StoreThread>(std::move(parts.store), std::move(listener));
+
+  auto executor = parts.make_executor([this](std::vector<ExecutorEvent> events) {
+    std::vector<Input> inputs;
+    for (ExecutorEvent& event : events) {
+      Event wide = std::visit([](auto& e) -> Event { return std::move(e); }, event);
+      inputs.push_back(Input{.event = std::move(wide), .on_done = {}, .read = {}});
+    }
+    {
+      const std::lock_guard lock(inbox_mutex_);
+      std::move(inputs.begin(), inputs.end(), std::back_inserter(inbox_));
+    }
+    alarm_.ring();
+  });
+  if (!executor) return executor.error();
+  executor_ = std::move(*executor);
+
+  last_turn_uptime_us_ = clock_->uptime().count();
+  thread_ = std::thread([this] { run(); });
+  if (options_.dags_folder.empty()) {
+    recovered_ = true;
+    return Done{};
+  }
+  DagWatch::Listener watch;
+  watch.on_event = [this](Event event) { push(Input{.event = std::move(event), .on_done = {}, .read = {}}); };
+  watch.on_first_scan = [this] {
+    // After the events of the scan: ready means that the DAGs are there.
+    read_world([this](const World&, const Moment&) { recovered_ = true; });
+  };
+  std::vector<std::string> known;
+  std::promise<void> told;
+  read_world([&](const World& world, const Moment&) {
+    known = world.dag_ids();
+    told.set_value();
+  });
+  told.get_future().wait();
+  auto started = DagWatch::start(options_.dags_folder, known, clock_, std::move(watch));
+  if (!started) return started.error();
+  watch_ = std::move(*started);
+  return Done{};
+}
+
+Loop::~Loop() {
+  watch_.reset();
+  {
+    const std::lock_guard lock(inbox_mutex_);
+    stopping_ = true;
+  }
+  alarm_.ring();
+  if (thread_.joinable()) thread_.join();
+  store_.reset();
+  executor_.reset();
+}
+
+void Loop::push(Input input) {
+  bool was_empty = false;
+  {
+    const std::lock_guard lock(inbox_mutex_);
+    was_empty = inbox_.empty();
+    inbox_.push_back(std::move(input));
+  }
+  if (was_empty) alarm_.ring();
+}
+
+int Loop::subscribe(std::function<void(Sequence)> listener) {
+  const std::lock_guard lock(listeners_mutex_);
+  listeners_.emplace(next_listener_, std::move(listener));
+  return next_listener_++;
+}
+
+void Loop::unsubscribe(int handle) {
+  const std::lock_guard lock(listeners_mutex_);
+  listeners_.erase(handle);
+}
+
+Moment Loop::moment() const { return {clock_->now(), clock_->uptime(), random_->next()}; }
+
+void Loop::run() {
+  for (;;) {
+    std::vector<Input> inputs;
+    bool stop = false;
+    {
+      const std::lock_guard lock(inbox_mutex_);
+      inputs.swap(inbox_);
+      stop = stopping_;
+    }
+    if (stop) return;
+    const World::Timers due = timers();
+    const bool timer_due = (due.wall && *due.wall <= clock_->now()) || (due.uptime && *due.uptime <= clock_->uptime());
+    last_turn_us_ = clock_->now().time_since_epoch().count();
+    last_turn_uptime_us_ = clock_->uptime().count();
+    if (inputs.empty() && !timer_due) {
+      alarm_.wait(due.wall, due.uptime);
+      continue;
+    }
+    turn(std::move(inputs));
+    store_->wait_below(kItemsAhead);
+  }
+}
+
+void Loop::turn(std::vector<Input> inputs) {
+  for (Input& input : inputs) {
+    if (input.reload)
+      reload();
+    else if (input.read)
+      input.read(world_, moment());
+    else
+      decide(std::move(input));
+  }
+  const Moment at = moment();
+  keep(step(world_, TimeReached{}, at), at, {});
+  hand_over();
+  count_world();
+}
+
+/// False: the input went away to be completed and will come back, or was refused.
+bool Loop::prepare(Input& input) {
+  if (const auto run = run_needed(*input.event); run && !world_.run(*run)) {
+    revive_then(std::move(input), *run);
+    return false;
+  }
+  if (auto* trigger = std::get_if<TriggerRun>(&*input.event)) {
+    if (const auto dag = world_.dag(trigger->dag_id)) {
+      auto conf = validate_params(dag->definition().params_schema, trigger->conf);
+      if (!conf) {
+        if (input.on_done) input.on_done(conf.error());
+        return false;
+      }
+      trigger->conf = std::move(*conf);
+    }
+  }
+  if (const auto* up = std::get_if<ExecutorUp>(&*input.event)) {
+    executors_up_[up->executor] = *up;
+    executor_up_ = true;
+  }
+  if (const auto* down = std::get_if<ExecutorDown>(&*input.event)) {
+    executors_up_.erase(down->executor);
+    executor_up_ = !executors_up_.empty();
+  }
+  return true;
+}
+
+void Loop::revive_then(Input input, RunKey run) {
+  auto held = std::make_shared<Input>(std::move(input));
+  store_->read([this, held, run](Store& store) {
+    auto revived = store.revive(run, build_stored_dag);
+    if (!revived) {
+      if (held->on_done) held->on_done(revived.error());
+      return;
+    }
+    auto facts = std::make_shared<StoredState::ActiveRun>(std::move(*revived));
+    // The world is the loop's: it takes the run in just before the command.
+    read_world([this, facts, run](const World&, const Moment&) {
+      if (!world_.run(run)) world_.revive(std::move(*facts));
+    });
+    push(std::move(*held));
+  });
+}
+
+void Loop::decide(Input input) {
+  if (!prepare(input)) return;
+  const Moment at = moment();
+  keep(step(world_, *input.event, at), at, std::move(input.on_done));
+}
+
+void Loop::keep(Decision decision, const Moment& at, OnDone on_done) {
+  if (decision.refused) {
+    if (on_done) on_done(*decision.refused);
+    return;
+  }
+  changes_ += decision.changes.size();
+  for (Change& change : decision.changes) {
+    settings_.apply(change);
+    if (const auto* run = std::get_if<RunChanged>(&change)) launcher_.note_success(run->row);
+    if (const auto* ended = std::get_if<TryChanged>(&change); ended && ended->row.outcome) ++ended_;
+    items_.push_back({std::move(change), at.now});
+  }
+  for (const Effect& effect : decision.effects) after_.push_back(release(effect));
+  if (!on_done) return;
+  const CommandDone done{decision.run, decision.backfill, 0};
+  if (decision.changes.empty()) {
+    // Nothing to make durable, but what it tells of may still be on its way to the disk.
+    store_->read([done, on_done](Store&) { on_done(done); });
+    return;
+  }
+  after_.push_back([done, on_done](const Result<Sequence>& result) {
+    if (!result) return on_done(result.error());
+    CommandDone answer = done;
+    answer.sequence = *result;
+    on_done(answer);
+  });
+}
+
+/// What to do once the decision is durable. Launches are rendered now, while the world is as decided.
+StoreThread::After Loop::release(const Effect& effect) {
+  struct Visitor {
+    Loop& loop;
+    StoreThread::After operator()(const Effect::Start& start) const {
+      const LaunchId id{start.try_id, start.launch};
+      auto launch = loop.launcher_.launch(loop.world_, start);
+      if (!launch) {
+        LaunchEnded failed{id, {}};
+        failed.outcome.cause = Cause::TemplateFailed;
+        failed.outcome.message = launch.error().message;
+        failed.outcome.started_at = failed.outcome.ended_at = loop.clock_->now();
+        return [&l = loop, failed](const Result<Sequence>& durable) {
+          if (durable) l.push(Input{.event = failed, .on_done = {}, .read = {}});
+        };
+      }
+      ++loop.started_;
+      return [&l = loop, ready = std::make_shared<wire::StartTry>(std::move(*launch))](
+                 const Result<Sequence>& durable) {
+        if (durable) l.executor_->start(std::move(*ready));
+      };
+    }
+    StoreThread::After operator()(const Effect::Stop& e) const {
+      return [&l = loop, e](const Result<Sequence>& durable) {
+        if (durable) l.executor_->stop(e.id, e.grace, e.reason);
+      };
+    }
+    StoreThread::After operator()(const Effect::Revoke& e) const {
+      return [&l = loop, e](const Result<Sequence>& durable) {
+        if (durable) l.executor_->revoke(e.id);
+      };
+    }
+    StoreThread::After operator()(const Effect::Inquire& e) const {
+      return [&l = loop, e](const Result<Sequence>& durable) {
+        if (durable) l.executor_->inquire(e.id);
+      };
+    }
+    StoreThread::After operator()(const Effect::Acknowledge& e) const {
+      return [&l = loop, e](const Result<Sequence>& durable) {
+        if (durable) l.executor_->acknowledge(e.id);
+      };
+    }
+  };
+  return std::visit(Visitor{*this}, effect.what);
+}
+
+void Loop::hand_over() {
+  if (items_.empty() && after_.empty()) return;
+  store_->commit(std::exchange(items_, {}), std::exchange(after_, {}));
+}
+
+/// The one recovery path: what the store holds is the truth, and the executor is asked about the rest.
+void Loop::reload() {
+  items_.clear();
+  for (StoreThread::After& after : std::exchange(after_, {}))
+    after(Error{ErrorCode::Conflict, "commit: dropped with an earlier group that was refused"});
+  store_->begin_epoch();
+  std::promise<Result<StoredState>> loaded;
+  store_->read([&](Store& store) {
+    std::vector<std::string> problems;
+    loaded.set_value(store.load(build_stored_dag, problems));
+  });
+  auto state = loaded.get_future().get();
+  // Without a readable store there is nothing true to go on with; a restart tries again.
+  if (!state) {
+    log_line(LogLevel::Error, "cannot reload from the store; stopping", {{"cause", state.error().message}});
+    std::abort();
+  }
+  const Moment at = moment();
+  world_ = World::load(std::move(*state), at, options_.limits);
+  world_.set_map_evaluator([this](const World& world, RunKey run, const Task& task,
+                                  const TemplateText& source) {
+    return launcher_.map_source(world, run, task, source);
+  });
+  for (const auto& [name, up] : executors_up_) keep(step(world_, up, at), at, {});
+}
+
+void Loop::count_world() {
+  const auto size = world_.size();
+  active_runs_ = size.active_runs;
+  open_tries_ = size.open_tries;
+  dags_ = size.dags;
+}
+
+EngineHealth Loop::health() const {
+  EngineHealth health;
+  health.last_turn = Instant(Duration(last_turn_us_.load()));
+  health.is_live = clock_->uptime() - Duration(last_turn_uptime_us_.load()) < kLiveWithin;
+  const std::string stall = store_->stall();
+  health.is_ready = health.is_live && recovered_ && stall.empty();
+  if (!health.is_live)
+    health.reason = "the engine's loop does not turn";
+  else if (!stall.empty())
+    health.reason = "commits do not go through: " + stall;
+  else if (!recovered_)
+    health.reason = "recovering";
+  health.executor_up = executor_up_;
+  health.active_runs = active_runs_;
+  health.open_tries = open_tries_;
+  health.dags = dags_;
+  health.commits = store_->commits();
+  health.changes = changes_;
+  health.tasks_started = started_;
+  health.tasks_ended = ended_;
+  health.last_commit = store_->last_commit();
+  return health;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Engine>> Engine::start(EngineOptions options, Parts parts) {
+  auto loop = std::make_unique<Loop>(std::move(options), Parts{parts.clock, parts.random, nullptr, parts.vault, {}});
+  if (auto opened = loop->open(parts); !opened) return opened.error();
+  return std::unique_ptr<Engine>(std::move(loop));
+}
+
+}  // namespace etesian

@@ -1,0 +1,79 @@
+#include "engine/launcher.h"
+
+#include "base/check.h"
+
+namespace etesian {
+namespace {
+/// Output of a task in a run: of one instance, or of all instances of a mapped task as a JSON array.
+std::optional<std::string> output_of(const World& world, const Dag& dag, RunKey run,
+                                     const std::string& task_id, const std::string& name, int map_index) {
+  const auto task = dag.find(task_id);
+  if (!task) return std::nullopt;
+  const auto single = [&](int index) -> const std::string* {
+    return world.output({run, *task, index}, name);
+  };
+  if (!dag.task(*task).map || map_index >= 0) {
+    const std::string* text = single(dag.task(*task).map ? map_index : -1);
+    return text ? std::optional(*text) : std::nullopt;
+  }
+  std::string array = "[";
+  for (int index = 0;; ++index) {
+    if (!world.instance({run, *task, index})) break;
+    const std::string* text = single(index);
+    if (!text) continue;
+    if (array.size() > 1) array += ',';
+    array += *text;
+  }
+  return array + "]";
+}
+}  // namespace
+
+void Launcher::note_success(const RunRow& run) {
+  if (!run.interval || run.state != RunState::Success) return;
+  const auto [found, is_new] = last_success_.try_emplace(run.dag_id, *run.interval);
+  if (!is_new && found->second.start < run.interval->start) found->second = *run.interval;
+}
+
+LaunchFacts Launcher::facts_of(const World& world, const InstanceKey& key, const Dag& dag) const {
+  const RunRow* run = world.run(key.run);
+  ETESIAN_CHECK(run != nullptr);
+  LaunchFacts facts;
+  facts.dag = &dag;
+  facts.task = key.task;
+  facts.run = *run;
+  facts.map_arguments = world.map_arguments(key);
+  const auto previous = last_success_.find(run->dag_id);
+  if (previous != last_success_.end() && run->interval && previous->second.start < run->interval->start)
+    facts.previous_success = previous->second;
+  facts.output = [&world, &dag, run = key.run](const std::string& task_id, const std::string& name,
+                                               int map_index) {
+    return output_of(world, dag, run, task_id, name, map_index);
+  };
+  facts.variable = [this](const std::string& name) { return settings_.variable(name); };
+  facts.connection = [this](const std::string& id) { return settings_.connection(id); };
+  return facts;
+}
+
+Result<wire::StartTry> Launcher::launch(const World& world, const Effect::Start& start) const {
+  const auto dag = world.dag_of(start.key.run);
+  const TryRow* open = world.open_try(start.try_id);
+  const auto instance = world.instance(start.key);
+  ETESIAN_CHECK(dag && open && instance);
+  LaunchFacts facts = facts_of(world, start.key, *dag);
+  facts.instance = *instance;
+  facts.try_id = start.try_id;
+  facts.launch = start.launch;
+  facts.session = open->session;
+  return build_launch(facts);
+}
+
+Result<std::string> Launcher::map_source(const World& world, RunKey run, const Task& task,
+                                         const TemplateText& source) const {
+  const auto dag = world.dag_of(run);
+  ETESIAN_CHECK(dag != nullptr);
+  const auto index = dag->find(task.id);
+  ETESIAN_CHECK(index.has_value());
+  return evaluate_map_source(facts_of(world, {run, *index, -1}, *dag), source);
+}
+
+}  // namespace etesian

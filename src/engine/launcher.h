@@ -1,0 +1,33 @@
+#pragma once
+#include <map>
+#include <string>
+
+#include "engine/settings.h"
+#include "executor/launch_builder.h"
+#include "scheduler/decide.h"
+#include "scheduler/world.h"
+
+namespace etesian {
+
+/// Turns a Start effect into a complete launch, and a map's template into its values, from the world's
+/// outputs and the settings. Belongs to the engine's thread.
+class Launcher {
+ public:
+  explicit Launcher(const Settings& settings) : settings_(settings) {}
+
+  /// Remembers the newest successful run of each DAG (prev_data_interval_…_success).
+  void note_success(const RunRow& run);
+
+  /// Errors: InvalidInput with file:line:column of the template that failed.
+  Result<wire::StartTry> launch(const World& world, const Effect::Start& start) const;
+  Result<std::string> map_source(const World& world, RunKey run, const Task& task,
+                                 const TemplateText& source) const;
+
+ private:
+  LaunchFacts facts_of(const World& world, const InstanceKey& key, const Dag& dag) const;
+
+  const Settings& settings_;
+  std::map<std::string, DataInterval> last_success_;
+};
+
+}  // namespace etesian
