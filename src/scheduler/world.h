@@ -43,6 +43,10 @@ class World {
   /// Makes a decided fact true. O(what it affects). Never fails: `change` came from `decide`.
   void apply(const Change& change, const Moment& moment);
 
+  /// Puts a finished run back, so that a command about it can be decided. It leaves again with the
+  /// end of the next `step` unless that made it unfinished.
+  void revive(StoredState::ActiveRun run);
+
   /// Must be set before an event is decided when a DAG maps over templates.
   void set_map_evaluator(MapEvaluator evaluator);
 
@@ -75,6 +79,10 @@ class World {
     std::optional<Duration> uptime;
   };
   Timers next_timer() const;
+  struct Size {
+    std::size_t active_runs = 0, open_tries = 0, dags = 0;
+  };
+  Size size() const;  ///< O(1).
   const Limits& limits() const;
 
   /// Every field, as text: the property test compares worlds by it. Order is deterministic.
