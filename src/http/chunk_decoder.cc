@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "http/encoding.h"
 #include "http/request_head.h"
 
 namespace etesian::http {
@@ -10,13 +11,6 @@ namespace {
 /// All extensions and trailers of a body together; more is an attack.
 constexpr std::size_t SkippedBytesMax = 16UL << 10;
 constexpr int SizeDigitsMax = 15;
-
-int hex_value(char c) {
-  if (c >= '0' && c <= '9') return c - '0';
-  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-  return -1;
-}
 
 bool is_text(char c) { return c == '\t' || (static_cast<unsigned char>(c) >= 0x20 && c != '\x7f'); }
 

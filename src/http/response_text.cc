@@ -78,6 +78,23 @@ void append_field(std::string& out, std::string_view name, std::string_view valu
 
 }  // namespace
 
+std::string_view DateText::at(Instant now) {
+  constexpr std::array<std::string_view, 7> Days = {"Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"};
+  constexpr std::array<std::string_view, 12> Months = {"Jan", "Feb", "Mar", "Apr", "May", "Jun",
+                                                       "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
+  const auto second = std::chrono::floor<std::chrono::seconds>(now).time_since_epoch().count();
+  if (second == second_) return text_;
+  second_ = second;
+  const auto day = std::chrono::floor<std::chrono::days>(now);
+  const std::chrono::year_month_day date(day);
+  const std::chrono::hh_mm_ss time(std::chrono::floor<std::chrono::seconds>(now - day));
+  text_ = fmt::format("{}, {:02} {} {} {:02}:{:02}:{:02} GMT",
+                      Days[std::chrono::weekday(day).c_encoding()], unsigned{date.day()},
+                      Months[unsigned{date.month()} - 1], int{date.year()}, time.hours().count(),
+                      time.minutes().count(), time.seconds().count());
+  return text_;
+}
+
 void append_response(std::string& out, const Response& response, const ResponseFrame& frame) {
   const bool never_has_body = response.status == 204 || response.status == 304;
   auto to = std::back_inserter(out);

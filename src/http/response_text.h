@@ -13,6 +13,16 @@ struct ResponseFrame {
   std::string_view date;  ///< IMF-fixdate (RFC 9110, section 5.6.7).
 };
 
+/// The Date header's text, made once a second. Not thread-safe.
+class DateText {
+ public:
+  std::string_view at(Instant now);
+
+ private:
+  std::int64_t second_ = -1;
+  std::string text_;
+};
+
 /// Appends the answer as it goes over the wire, security headers included; the body too when Sized.
 void append_response(std::string& out, const Response& response, const ResponseFrame& frame);
 

@@ -123,7 +123,10 @@ std::variant<const Route*, Response> Router::admit(Request& head) const {
     std::string allow;
     for (const auto& method : methods) allow += (allow.empty() ? "" : ", ") + method;
     Response response = error_response(405, "Method Not Allowed");
-    if (head.method == "OPTIONS") response = {.status = 204, .content_type = "", .headers = {}};
+    if (head.method == "OPTIONS") {
+      response = Response();
+      response.status = 204;
+    }
     response.headers.emplace_back("Allow", allow);
     return response;
   }
