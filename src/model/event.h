@@ -78,6 +78,9 @@ struct SetNote {
 };
 struct CreateBackfill {
   BackfillRow row;  ///< Without key.
+  /// Logical dates in the range whose runs have ended and are left alone by `row.reprocess`. Runs
+  /// that are to be reprocessed are put back into the world (World::revive) before the event.
+  std::vector<Instant> existing;
 };
 struct SetBackfill {
   BackfillKey key = 0;

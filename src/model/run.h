@@ -60,6 +60,18 @@ struct Outcome {
   LogPlace log;
 };
 
+/// A committed order to end an open try. It lives in the try's row, so that a restart remembers it;
+/// the instance moves only after the executor has confirmed the end (the drain).
+struct StopOrder {
+  /// State after the drain. None: cleared, runs again. UpForRetry: retried if its rule allows.
+  TaskState then = TaskState::Failed;
+  /// A user's mark or clear: holds even when the try turns out to have ended with exit code 0.
+  bool overrules_success = false;
+  std::optional<RunState> run_then;  ///< The run ends in this state once its last try is drained.
+  std::string reason;                ///< For people: "marked failed by ann".
+  friend bool operator==(const StopOrder&, const StopOrder&) = default;
+};
+
 /// One launch of a task instance's command. Open until `outcome` is there.
 struct TryRow {
   Uuid id;
@@ -74,6 +86,7 @@ struct TryRow {
   std::optional<Instant> started_at;
   std::optional<Outcome> outcome;
   TaskState final_state = TaskState::None;  ///< Of the instance when this try ended.
+  std::optional<StopOrder> stop;            ///< Ordered, not confirmed yet while the try is open.
   LogPlace log;
 };
 

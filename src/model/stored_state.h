@@ -24,6 +24,9 @@ struct StoredState {
     std::string dag_id;
     bool is_paused = false, is_removed = false;
     std::optional<CursorMoved> cursor;
+    /// Logical dates after the cursor's that have a run already (backfills, manual runs): the
+    /// schedule does not make them again.
+    std::vector<Instant> dates_ahead;
   };
   struct ActiveRun {
     RunRow row;
