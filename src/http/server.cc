@@ -49,7 +49,8 @@ class AsioServer final : public Server {
                                     options.host_names),
               .roster = Roster(loop_->context, options),
               .date = {}} {
-    accept_next();
+    acceptor_.non_blocking(true);
+    await_client();
     thread_ = std::thread([this] { loop_->context.run(); });
   }
   AsioServer(const AsioServer&) = delete;
@@ -70,35 +71,42 @@ class AsioServer final : public Server {
   std::uint16_t port() const override { return port_; }
 
  private:
-  void accept_next() {
-    if (!acceptor_.is_open()) return;
-    acceptor_.async_accept(peer_, [this](const error_code& error, tcp::socket socket) {
-      if (error == asio::error::operation_aborted) return;
-      if (error) return on_accept_error(error);
-      std::make_shared<Connection>(site_, std::move(socket), peer_.address().to_string())->start();
-      // With every other connection at work this one is the most idle, and goes.
-      if (site_.roster.size() > connections_max_) site_.roster.close_most_idle();
-      accept_next();
+  /// Waits for a client before it calls accept(): out of descriptors, accept() fails whether anybody
+  /// waits or not, and idle connections would be closed for nobody.
+  void await_client() {
+    acceptor_.async_wait(tcp::acceptor::wait_read, [this](const error_code& error) {
+      if (!error) accept_one();
     });
   }
 
-  void on_accept_error(const error_code& error) {
-    const bool lacks_descriptors = error == asio::error::no_descriptors ||
-                                   error == boost::system::errc::too_many_files_open_in_system ||
-                                   error == asio::error::no_buffer_space ||
-                                   error == asio::error::no_memory;
-    if (!lacks_descriptors || site_.roster.close_most_idle()) return accept_next();
-    retry_.expires_after(AcceptRetryTime);
-    retry_.async_wait([this](const error_code& cancelled) {
-      if (!cancelled) accept_next();
-    });
+  void accept_one() {
+    error_code error;
+    tcp::endpoint peer;
+    tcp::socket socket = acceptor_.accept(peer, error);
+    if (is_shortage(error) && !site_.roster.close_most_idle()) {
+      retry_.expires_after(AcceptRetryTime);
+      return retry_.async_wait([this](const error_code& cancelled) {
+        if (!cancelled) await_client();
+      });
+    }
+    if (!error) {
+      std::make_shared<Connection>(site_, std::move(socket), peer.address().to_string())->start();
+      // With every other connection at work the new one is the most idle, and goes.
+      if (site_.roster.size() > connections_max_) site_.roster.close_most_idle();
+    }
+    await_client();
+  }
+
+  static bool is_shortage(const error_code& error) {
+    return error == asio::error::no_descriptors || error == asio::error::no_memory ||
+           error == asio::error::no_buffer_space ||
+           error == boost::system::errc::too_many_files_open_in_system;
   }
 
   const std::shared_ptr<Loop> loop_;
   asio::executor_work_guard<asio::io_context::executor_type> work_;
   tcp::acceptor acceptor_;
   asio::steady_timer retry_;
-  tcp::endpoint peer_;
   const std::uint16_t port_;
   const std::size_t connections_max_;
   Site site_;
