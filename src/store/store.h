@@ -123,6 +123,8 @@ class Store {
   /// exists already: nothing was written), Unavailable (disk full, busy: nothing was written),
   /// Corrupt. An I/O error of fsync ends the process: its outcome would be unknown.
   virtual Result<Sequence> commit(std::span<const Item> items) = 0;
+  /// Nothing is waiting to be committed: time for upkeep that would slow a commit down.
+  virtual void idle() {}
 
   /// Current facts and unfinished work. `build` may fail for one DAG: its runs are then left out and
   /// named in `problems`.
