@@ -50,7 +50,9 @@ __attribute__((target("sse4.2"))) std::uint32_t crc32c_by_instruction(std::strin
 
 /// Length of the well-formed UTF-8 sequence that `s` starts with (Unicode 15, table 3-7); 0: none.
 std::size_t utf8_sequence(std::string_view s) {
-  const auto at = [&](std::size_t i) { return i < s.size() ? static_cast<unsigned char>(s[i]) : 0U; };
+  const auto at = [&](std::size_t i) {
+    return i < s.size() ? static_cast<unsigned char>(s[i]) : 0U;
+  };
   const auto continues = [&](std::size_t i) { return (at(i) & 0xc0) == 0x80; };
   const unsigned lead = at(0), second = at(1);
   if (lead < 0x80) return 1;

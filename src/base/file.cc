@@ -88,8 +88,7 @@ Result<Done> write_file_durably(const std::string& path, std::string_view data) 
     return errno_error("write", path, error);
   }
   const Fd folder(::open(folder_of(path).c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (!folder || ::fsync(folder.get()) != 0)
-    return errno_error("write", folder_of(path), errno);
+  if (!folder || ::fsync(folder.get()) != 0) return errno_error("write", folder_of(path), errno);
   return Done{};
 }
 

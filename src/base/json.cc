@@ -182,8 +182,9 @@ Result<json::value> parse_json(std::string_view text, std::size_t size_max) {
   const std::size_t read = parser.write_some(false, text.data(), text.size(), code);
   if (!code && read < text.size()) code = json::error::extra_data;
   if (code && !parser.handler().duplicate.empty())
-    return Error{ErrorCode::InvalidInput, fmt::format("read JSON: at byte {}: key '{}' appears twice",
-                                                      read, parser.handler().duplicate)};
+    return Error{ErrorCode::InvalidInput,
+                 fmt::format("read JSON: at byte {}: key '{}' appears twice", read,
+                             parser.handler().duplicate)};
   if (code)
     return Error{ErrorCode::InvalidInput,
                  fmt::format("read JSON: at byte {}: {}", read, code.message())};

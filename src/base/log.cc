@@ -45,10 +45,9 @@ void append_escaped(std::string& out, std::string_view text) {
 }
 
 void append_value(std::string& out, std::string_view value) {
-  const bool needs_quotes =
-      value.empty() || std::any_of(value.begin(), value.end(), [](char c) {
-        return c == ' ' || c == '"' || c == '=' || c == '\\' || is_control(c);
-      });
+  const bool needs_quotes = value.empty() || std::any_of(value.begin(), value.end(), [](char c) {
+                              return c == ' ' || c == '"' || c == '=' || c == '\\' || is_control(c);
+                            });
   if (!needs_quotes) {
     out += value;
     return;

@@ -16,10 +16,10 @@ std::string iso_without_offset(Instant t) {
   const auto day = chrono::floor<chrono::days>(t);
   const chrono::year_month_day date(day);
   const chrono::hh_mm_ss time(t - day);
-  std::string out = fmt::format(
-      "{:04}-{:02}-{:02}T{:02}:{:02}:{:02}", static_cast<int>(date.year()),
-      static_cast<unsigned>(date.month()), static_cast<unsigned>(date.day()), time.hours().count(),
-      time.minutes().count(), time.seconds().count());
+  std::string out =
+      fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}", static_cast<int>(date.year()),
+                  static_cast<unsigned>(date.month()), static_cast<unsigned>(date.day()),
+                  time.hours().count(), time.minutes().count(), time.seconds().count());
   if (time.subseconds().count() != 0) out += fmt::format(".{:06}", time.subseconds().count());
   return out;
 }
@@ -109,10 +109,13 @@ struct Unit {
   std::string_view name;
   std::int64_t microseconds;
 };
-constexpr std::array kUnits = {
-    Unit{"w", 604'800'000'000}, Unit{"d", 86'400'000'000}, Unit{"h", 3'600'000'000},
-    Unit{"m", 60'000'000},      Unit{"s", 1'000'000},      Unit{"ms", 1'000},
-    Unit{"us", 1}};
+constexpr std::array kUnits = {Unit{"w", 604'800'000'000},
+                               Unit{"d", 86'400'000'000},
+                               Unit{"h", 3'600'000'000},
+                               Unit{"m", 60'000'000},
+                               Unit{"s", 1'000'000},
+                               Unit{"ms", 1'000},
+                               Unit{"us", 1}};
 constexpr std::int64_t kLongest = 100LL * 366 * 86'400'000'000;
 
 Error bad_duration(std::string_view text, std::string_view cause) {

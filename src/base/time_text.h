@@ -17,8 +17,8 @@ std::string to_iso_z(Instant t);
 /// Errors: InvalidInput, naming what is wrong.
 Result<Instant> instant_from_text(std::string_view text);
 
-/// "30s", "10m", "6h", "1d", "2w", "250ms", "40us", sums such as "1h30m", or a bare number of seconds.
-/// Errors: InvalidInput (unknown unit, negative, overflow past 100 years).
+/// "30s", "10m", "6h", "1d", "2w", "250ms", "40us", sums such as "1h30m", or a bare number of
+/// seconds. Errors: InvalidInput (unknown unit, negative, overflow past 100 years).
 Result<Duration> duration_from_text(std::string_view text);
 /// The shortest text with units that `duration_from_text` reads back to the same value.
 std::string to_text(Duration d);

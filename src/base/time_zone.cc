@@ -111,8 +111,9 @@ struct TimeZone::Rules {
   std::vector<ZonePeriod> periods;
 
   std::size_t index_at(std::int64_t utc) const {
-    const auto later = std::upper_bound(periods.begin(), periods.end(), utc,
-                                        [](std::int64_t t, const ZonePeriod& p) { return t < p.since; });
+    const auto later =
+        std::upper_bound(periods.begin(), periods.end(), utc,
+                         [](std::int64_t t, const ZonePeriod& p) { return t < p.since; });
     return static_cast<std::size_t>(later - periods.begin()) - 1;
   }
   std::int64_t end_of(std::size_t index) const {
@@ -198,10 +199,10 @@ std::string TimeZone::to_iso_local(Instant t) const {
   const auto day = chrono::floor<chrono::days>(wall);
   const chrono::year_month_day date(day);
   const chrono::hh_mm_ss time(wall - day);
-  std::string out = fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}", static_cast<int>(date.year()),
-                                static_cast<unsigned>(date.month()),
-                                static_cast<unsigned>(date.day()), time.hours().count(),
-                                time.minutes().count(), time.seconds().count());
+  std::string out =
+      fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}", static_cast<int>(date.year()),
+                  static_cast<unsigned>(date.month()), static_cast<unsigned>(date.day()),
+                  time.hours().count(), time.minutes().count(), time.seconds().count());
   if (time.subseconds().count() != 0) out += fmt::format(".{:06}", time.subseconds().count());
   const auto distance = chrono::abs(offset).count();
   out += fmt::format("{}{:02}:{:02}", offset.count() < 0 ? '-' : '+', distance / 3600,

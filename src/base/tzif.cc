@@ -117,9 +117,12 @@ class PosixRule {
     }
     int year = 1900;
     if (after > chrono::sys_seconds(chrono::sys_days(chrono::year(1900) / 1 / 1))
-                    .time_since_epoch().count())
-      year = static_cast<int>(chrono::year_month_day(
-          chrono::floor<chrono::days>(chrono::sys_seconds(chrono::seconds(after)))).year());
+                    .time_since_epoch()
+                    .count())
+      year =
+          static_cast<int>(chrono::year_month_day(chrono::floor<chrono::days>(
+                                                      chrono::sys_seconds(chrono::seconds(after))))
+                               .year());
     for (; year <= kLastYear; ++year) {
       const ZonePeriod summer{instant(begin_, year) - standard_.offset_s, summer_.offset_s,
                               summer_.abbreviation};

@@ -38,7 +38,7 @@ struct DstPolicy {
 /// How the data interval and logical date of a run follow from its fire times.
 enum class IntervalRule {
   SincePrevious,  ///< [previous fire, this fire); logical date = start; run after end.
-  Trigger         ///< [fire - CronSchedule::trigger_interval, fire); logical date = fire.
+  Trigger         ///< [fire - trigger_interval, fire); logical date = start; run after end.
 };
 
 struct CronSchedule {
@@ -47,8 +47,10 @@ struct CronSchedule {
   DstPolicy dst;
   IntervalRule interval = IntervalRule::SincePrevious;
   Duration trigger_interval{0};
-  /// Without catch-up and without an earlier run, whether the fire time before the clock counts:
-  /// nullopt = only future ones; a length = if it is at most that long ago; Duration::max() = always.
+  /// For IntervalRule::Trigger without a start and without an earlier run, whether the fire time
+  /// before the clock counts: nullopt = if it is at most a tenth of the time between two fires ago,
+  /// but always within five minutes (Airflow's False and None); a length = if it is at most that
+  /// long ago; Duration::max() = always (Airflow's True).
   std::optional<Duration> run_immediately = Duration::max();
   friend bool operator==(const CronSchedule&, const CronSchedule&) = default;
 };
@@ -95,7 +97,8 @@ struct Schedule {
                ContinuousSchedule>
       kind;
   std::optional<Instant> start;  ///< Inclusive.
-  std::optional<Instant> end;    ///< Inclusive, compared with the logical date.
+  /// Inclusive, compared with the start of the data interval (IntervalRule::Trigger: its end).
+  std::optional<Instant> end;
   bool catchup = false;
   std::optional<HolidayRule> holidays;
   friend bool operator==(const Schedule&, const Schedule&) = default;

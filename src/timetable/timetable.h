@@ -32,7 +32,9 @@ struct FireTime {
 class Timetable {
  public:
   /// Errors: InvalidInput: unknown zone, malformed expression (with the field and its position),
-  /// an expression that never fires, an interval that is not positive.
+  /// an expression that never fires, an interval that is not positive, a holiday that is no date.
+  /// Under the policy `airflow` exactly the expressions that Airflow accepts are valid, also those
+  /// that never fire; the other policies accept some more (docs/schedules.md).
   static Result<Timetable> compile(const Schedule& schedule);
 
   /// The run after `last` (the data interval of the newest scheduled run; nullopt: none yet),
@@ -41,11 +43,13 @@ class Timetable {
   /// Pure and bounded. Source: Airflow 3.3.2 timetables, vectors/timetables.jsonl.
   std::optional<RunSlot> next_run(const std::optional<RunSlot>& last, Instant now) const;
 
-  /// Runs whose logical date lies in [from, to], oldest first, at most `count_max`: what a
-  /// backfill creates. Ignores catch-up, start and end of the schedule only where Airflow does.
+  /// What a backfill of [from, to] creates, oldest first, at most `count_max`: runs whose fire time
+  /// (IntervalRule::SincePrevious: whose logical date) lies in it. As in Airflow, the schedule's
+  /// own start, end and catch-up do not matter. Continuous and manual schedules have none.
   std::vector<RunSlot> runs_between(Instant from, Instant to, std::size_t count_max) const;
 
-  /// Fire times strictly after `after`, in order, at most `count`. Manual schedules have none.
+  /// Fire times strictly after `after` that make runs between the schedule's start and end, in
+  /// order, at most `count`. Manual and continuous schedules have none.
   std::vector<FireTime> fire_times(Instant after, std::size_t count) const;
 
   /// Interval of a manual run: the last complete one at `run_after` (empty at `run_after` where the
@@ -54,11 +58,12 @@ class Timetable {
 
   bool is_manual() const;
   bool is_continuous() const;
-  /// "At 03:00, New York" style sentence for people.
+  /// A sentence for people: "At 03:00 on Monday, America/New_York".
   std::string description() const;
 
+  struct Impl;  ///< Of timetable/impl.h.
+
  private:
-  struct Impl;
   explicit Timetable(std::shared_ptr<const Impl> impl) : impl_(std::move(impl)) {}
   std::shared_ptr<const Impl> impl_;
 };

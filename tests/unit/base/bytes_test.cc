@@ -19,13 +19,14 @@ TEST(Bytes, digests_agree_with_published_vectors) {
 TEST(Bytes, utf8_is_told_from_other_bytes) {
   for (const char* good : {"", "abc", "\u00e9", "\u20ac", "\U0001F600", "\uD7FF\uE000"})
     EXPECT_TRUE(is_utf8(good)) << good;
-  for (const char* bad : {"\x80", "\xc0\x80", "\xc1\xbf", "\xe0\x80\x80", "\xed\xa0\x80", "\xf0\x80\x80\x80",
-                          "\xf4\x90\x80\x80", "\xff", "a\xc3", "\xe2\x82"})
+  for (const char* bad : {"\x80", "\xc0\x80", "\xc1\xbf", "\xe0\x80\x80", "\xed\xa0\x80",
+                          "\xf0\x80\x80\x80", "\xf4\x90\x80\x80", "\xff", "a\xc3", "\xe2\x82"})
     EXPECT_FALSE(is_utf8(bad)) << bad;
 }
 
 TEST(Bytes, an_id_cannot_name_another_folder) {
-  EXPECT_EQ(file_name_from_id("manual__2024-03-10T07:00:00+00:00"), "manual__2024-03-10T07%3A00%3A00%2B00%3A00");
+  EXPECT_EQ(file_name_from_id("manual__2024-03-10T07:00:00+00:00"),
+            "manual__2024-03-10T07%3A00%3A00%2B00%3A00");
   EXPECT_EQ(file_name_from_id("../etc"), "%2E.%2Fetc");
   EXPECT_EQ(file_name_from_id(".."), "%2E.");
   EXPECT_EQ(file_name_from_id("a.b%"), "a.b%25");

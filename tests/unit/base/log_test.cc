@@ -14,7 +14,8 @@ std::string logged(LogLevel level, std::string_view message,
 }
 
 TEST(Log, a_value_cannot_forge_a_line) {
-  EXPECT_EQ(logged(LogLevel::Info, "run started", {{"dag", "etl"}, {"run", "a b\nERROR \"x\"\x1b"}, {"note", ""}}),
+  EXPECT_EQ(logged(LogLevel::Info, "run started",
+                   {{"dag", "etl"}, {"run", "a b\nERROR \"x\"\x1b"}, {"note", ""}}),
             "INFO  run started dag=etl run=\"a b\\nERROR \\\"x\\\"\\x1b\" note=\"\"\n");
   EXPECT_EQ(logged(LogLevel::Error, "two\nlines", {}), "ERROR two lines\n");
 }

@@ -12,8 +12,10 @@ std::string read_instant(std::string_view text) {
 
 TEST(Instants, are_printed_as_python_prints_them) {
   EXPECT_EQ(to_iso(*instant_from_text("2024-08-15T05:01:43Z")), "2024-08-15T05:01:43+00:00");
-  EXPECT_EQ(to_iso(*instant_from_text("2024-08-15T05:01:43.5Z")), "2024-08-15T05:01:43.500000+00:00");
-  EXPECT_EQ(to_iso_z(*instant_from_text("1969-12-31T23:59:59.000001")), "1969-12-31T23:59:59.000001Z");
+  EXPECT_EQ(to_iso(*instant_from_text("2024-08-15T05:01:43.5Z")),
+            "2024-08-15T05:01:43.500000+00:00");
+  EXPECT_EQ(to_iso_z(*instant_from_text("1969-12-31T23:59:59.000001")),
+            "1969-12-31T23:59:59.000001Z");
 }
 
 TEST(Instants, are_read_in_the_forms_people_write) {
@@ -48,8 +50,9 @@ TEST(Durations, are_read_and_printed_with_units) {
   EXPECT_EQ(round_trip("1.5s"), "1500ms");
   EXPECT_EQ(round_trip("1d1us"), "1d1us");
   EXPECT_EQ(round_trip("0"), "0s");
-  EXPECT_EQ(round_trip("5 m"),
-            "read length of time '5 m': there is no unit ''; write it like 30s, 10m, 6h, 1d or 1h30m");
+  EXPECT_EQ(
+      round_trip("5 m"),
+      "read length of time '5 m': there is no unit ''; write it like 30s, 10m, 6h, 1d or 1h30m");
   for (const char* text : {"", "-5s", "5x", "s", "1h30", "101000w", "99999999999999999999", "1.s"})
     EXPECT_FALSE(duration_from_text(text)) << text;
 }

@@ -27,13 +27,17 @@ std::string meaning(const char* zone, std::string_view text) {
 
 TEST(TimeZone, says_what_a_wall_time_means) {
   EXPECT_EQ(meaning("America/New_York", "2024-03-10T01:59:59"), "unique -300m");
-  EXPECT_EQ(meaning("America/New_York", "2024-03-10T02:00"), "gap -300m -> -240m at 2024-03-10T07:00:00Z");
+  EXPECT_EQ(meaning("America/New_York", "2024-03-10T02:00"),
+            "gap -300m -> -240m at 2024-03-10T07:00:00Z");
   EXPECT_EQ(meaning("America/New_York", "2024-03-10T03:00"), "unique -240m");
   EXPECT_EQ(meaning("America/New_York", "2024-11-03T00:59:59"), "unique -240m");
-  EXPECT_EQ(meaning("America/New_York", "2024-11-03T01:00"), "fold -240m -> -300m at 2024-11-03T06:00:00Z");
+  EXPECT_EQ(meaning("America/New_York", "2024-11-03T01:00"),
+            "fold -240m -> -300m at 2024-11-03T06:00:00Z");
   EXPECT_EQ(meaning("America/New_York", "2024-11-03T02:00"), "unique -300m");
-  EXPECT_EQ(meaning("Australia/Lord_Howe", "2024-10-06T02:10"), "gap 630m -> 660m at 2024-10-05T15:30:00Z");
-  EXPECT_EQ(meaning("Pacific/Apia", "2011-12-30T12:00"), "gap -600m -> 840m at 2011-12-30T10:00:00Z");
+  EXPECT_EQ(meaning("Australia/Lord_Howe", "2024-10-06T02:10"),
+            "gap 630m -> 660m at 2024-10-05T15:30:00Z");
+  EXPECT_EQ(meaning("Pacific/Apia", "2011-12-30T12:00"),
+            "gap -600m -> 840m at 2011-12-30T10:00:00Z");
   EXPECT_EQ(meaning("UTC", "2024-03-10T02:00"), "unique 0m");
 }
 
@@ -41,8 +45,10 @@ TEST(TimeZone, keeps_daylight_saving_beyond_the_end_of_the_compiled_table) {
   const auto ny = *TimeZone::find("America/New_York");
   EXPECT_EQ(ny.to_iso_local(at("2090-07-01T12:00Z")), "2090-07-01T08:00:00-04:00");
   EXPECT_EQ(ny.to_iso_local(at("2090-12-01T12:00Z")), "2090-12-01T07:00:00-05:00");
-  EXPECT_EQ(meaning("America/New_York", "2099-03-08T02:30"), "gap -300m -> -240m at 2099-03-08T07:00:00Z");
-  EXPECT_EQ(meaning("Australia/Sydney", "2099-04-05T02:30"), "fold 660m -> 600m at 2099-04-04T16:00:00Z");
+  EXPECT_EQ(meaning("America/New_York", "2099-03-08T02:30"),
+            "gap -300m -> -240m at 2099-03-08T07:00:00Z");
+  EXPECT_EQ(meaning("Australia/Sydney", "2099-04-05T02:30"),
+            "fold 660m -> 600m at 2099-04-04T16:00:00Z");
   EXPECT_EQ(meaning("Europe/Dublin", "2099-03-29T01:30"), "gap 0m -> 60m at 2099-03-29T01:00:00Z");
 }
 
