@@ -122,6 +122,9 @@ class Store {
   /// Errors: Conflict (an expectation `from` / `from_try` does not hold, a run id or logical date
   /// exists already: nothing was written), Unavailable (disk full, busy: nothing was written),
   /// Corrupt. An I/O error of fsync ends the process: its outcome would be unknown.
+  /// RunCreated and TaskExpanded make instances in state None with the task's retries as max_tries;
+  /// the text `output` of an Outcome is not kept with the try (OutputStored is), and tries write no
+  /// record of the change table: the instance's moves carry their number.
   virtual Result<Sequence> commit(std::span<const Item> items) = 0;
   /// Nothing is waiting to be committed: time for upkeep that would slow a commit down.
   virtual void idle() {}

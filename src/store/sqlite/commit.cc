@@ -190,32 +190,6 @@ void CommitGroup::write(const RunRemoved& change) {
 
 // ---- task instances ----
 
-void CommitGroup::expand_row(const InstanceKey& key, int max_tries) {
-  Statement& stored =
-      db_.kept("SELECT state, try_number FROM task_instance WHERE run = ? AND task = ? AND map_index = ?")
-          .bind(key.run, key.task, key.map_index);
-  const bool is_new = !stored.step();
-  const bool is_removed = !is_new && stored.as<TaskState>(0) == TaskState::Removed;
-  const int try_number = is_new ? 0 : stored.small(1);
-  stored.reset();
-  if (is_new) {
-    InstanceRow row;
-    row.key = key;
-    row.max_tries = max_tries;
-    return insert_instance(row);
-  }
-  if (!is_removed) return;
-  db_.kept("UPDATE task_instance SET state = ? WHERE run = ? AND task = ? AND map_index = ?")
-      .bind(TaskState::None, key.run, key.task, key.map_index)
-      .run();
-  append({.kind = ChangeKind::Instance,
-          .instance = key,
-          .from = static_cast<int>(TaskState::Removed),
-          .to = static_cast<int>(TaskState::None),
-          .try_number = try_number,
-          .reason = "mapped again"});
-}
-
 void CommitGroup::shrink(const TaskExpanded& change) {
   Statement surplus = db_.make(Sql(
       "SELECT map_index, state, try_number FROM task_instance "
@@ -248,11 +222,16 @@ void CommitGroup::write(const TaskExpanded& change) {
       .bind(key.run, key.task)
       .run();
   append({.kind = ChangeKind::Expanded, .instance = key, .try_number = change.count});
+  db_.kept("DELETE FROM map_argument WHERE run = ? AND task = ?").bind(key.run, key.task).run();
   for (std::int32_t i = 0; i < change.count; ++i) {
-    expand_row({key.run, key.task, i}, max_tries);
+    db_.kept(
+           "INSERT OR IGNORE INTO task_instance(run, task, map_index, state, try_number, max_tries, "
+           "losses, note, rendered_map_index) VALUES(?, ?, ?, 0, 0, ?, 0, '', '')")
+        .bind(key.run, key.task, i, max_tries)
+        .run();
     const auto at = static_cast<std::size_t>(i);
     if (at < change.arguments.size())
-      db_.kept("INSERT OR REPLACE INTO map_argument VALUES(?, ?, ?, ?)")
+      db_.kept("INSERT INTO map_argument VALUES(?, ?, ?, ?)")
           .bind(key.run, key.task, i, change.arguments[at])
           .run();
   }

@@ -73,7 +73,6 @@ class CommitGroup {
   void write(const Audited& change);
 
   Key dag_key(const std::string& dag_id);
-  void expand_row(const InstanceKey& key, int max_tries);
   void shrink(const TaskExpanded& change);
   void flush_instances();
   void flush_tries();
@@ -81,6 +80,7 @@ class CommitGroup {
   void update_instance(const InstanceWrite& write);
   void insert_try(const TryRow& row);
   void update_try(const TryRow& row);
+  void update_stop(const TryRow& row);
   void append(const Record& record);
   /// The change being added, in words, as a Conflict.
   Refusal refuse(std::string_view why) const;

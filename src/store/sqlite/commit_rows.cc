@@ -69,44 +69,53 @@ void CommitGroup::insert_try(const TryRow& row) {
             row.launch, names_.worker(row), row.pid, row.queued_at, row.started_at, row.final_state,
             row.log.segment, row.log.offset)
       .run();
+  if (row.stop) update_stop(row);
   if (row.outcome) update_try(row);
 }
 
 void CommitGroup::update_try(const TryRow& row) {
-  int changed = 0;
-  const Key worker = names_.worker(row);
   const InstanceKey& key = row.instance;
+  Statement& statement =
+      row.outcome
+          ? db_.kept(
+                "UPDATE try SET launch = ?, worker = ?, pid = ?, queued_at = ?, started_at = ?, "
+                "final_state = ?, log_segment = ?, log_offset = ?, cause = ?, exit_code = ?, "
+                "raw_status = ?, message = ?, log_matched = ?, outcome_started_at = ?, "
+                "outcome_ended_at = ?, log_lines = ?, log_bytes = ?, log_hash = ?, log_cut = ?, "
+                "outcome_segment = ?, outcome_offset = ? "
+                "WHERE run = ? AND task = ? AND map_index = ? AND number = ? AND id = ?")
+          : db_.kept(
+                "UPDATE try SET launch = ?, worker = ?, pid = ?, queued_at = ?, started_at = ?, "
+                "final_state = ?, log_segment = ?, log_offset = ? "
+                "WHERE run = ? AND task = ? AND map_index = ? AND number = ? AND id = ?");
+  statement.bind(row.launch, names_.worker(row), row.pid, row.queued_at, row.started_at,
+                 row.final_state, row.log.segment, row.log.offset);
   if (row.outcome) {
     const Outcome& outcome = *row.outcome;
-    changed =
-        db_.kept(
-               "UPDATE try SET launch = ?, worker = ?, pid = ?, queued_at = ?, started_at = ?, "
-               "final_state = ?, log_segment = ?, log_offset = ?, cause = ?, exit_code = ?, "
-               "raw_status = ?, message = ?, log_matched = ?, outcome_started_at = ?, "
-               "outcome_ended_at = ?, log_lines = ?, log_bytes = ?, log_hash = ?, log_cut = ?, "
-               "outcome_segment = ?, outcome_offset = ? "
-               "WHERE run = ? AND task = ? AND map_index = ? AND number = ? AND id = ?")
-            .bind(row.launch, worker, row.pid, row.queued_at, row.started_at, row.final_state,
-                  row.log.segment, row.log.offset, outcome.cause, outcome.exit_code,
-                  outcome.raw_status, outcome.message, outcome.log_matched, outcome.started_at,
-                  outcome.ended_at, outcome.log_lines, outcome.log_bytes, outcome.log_hash,
-                  outcome.log_cut, outcome.log.segment, outcome.log.offset, key.run, key.task,
-                  key.map_index, row.number, row.id)
-            .run();
-  } else {
-    changed = db_.kept(
-                     "UPDATE try SET launch = ?, worker = ?, pid = ?, queued_at = ?, "
-                     "started_at = ?, final_state = ?, log_segment = ?, log_offset = ? "
-                     "WHERE run = ? AND task = ? AND map_index = ? AND number = ? AND id = ?")
-                  .bind(row.launch, worker, row.pid, row.queued_at, row.started_at, row.final_state,
-                        row.log.segment, row.log.offset, key.run, key.task, key.map_index,
-                        row.number, row.id)
-                  .run();
+    statement.bind(outcome.cause, outcome.exit_code, outcome.raw_status, outcome.message,
+                   outcome.log_matched, outcome.started_at, outcome.ended_at, outcome.log_lines,
+                   outcome.log_bytes, outcome.log_hash, outcome.log_cut, outcome.log.segment,
+                   outcome.log.offset);
   }
-  if (changed == 1) return;
-  const Change missing = TryChanged{row};
-  current_ = &missing;
-  throw refuse("there is no such try");
+  const int changed =
+      statement.bind(key.run, key.task, key.map_index, row.number, row.id).run();
+  if (changed != 1) {
+    const Change missing = TryChanged{row};
+    current_ = &missing;
+    throw refuse("there is no such try");
+  }
+  if (row.stop) update_stop(row);
+}
+
+void CommitGroup::update_stop(const TryRow& row) {
+  const StopOrder& stop = *row.stop;
+  const InstanceKey& key = row.instance;
+  db_.kept(
+         "UPDATE try SET stop_then = ?, stop_overrules = ?, stop_run_then = ?, stop_reason = ? "
+         "WHERE run = ? AND task = ? AND map_index = ? AND number = ? AND id = ?")
+      .bind(stop.then, stop.overrules_success, stop.run_then, stop.reason, key.run, key.task,
+            key.map_index, row.number, row.id)
+      .run();
 }
 
 }  // namespace etesian::sqlite

@@ -192,7 +192,7 @@ Result<Listing<DagSummary>> SqliteStore::dags(const DagFilter& filter, const Pag
   selection.where(" AND d.is_paused = ?", filter.is_paused);
   if (!filter.include_removed) selection.where(" AND d.is_removed = ?", false);
   return list<DagSummary, DagColumn>(
-      db_, selection, paging, "v.key", {"d.key", "d.key DESC"},
+      db_, selection, paging, "v.key", {"d.dag_id", "d.dag_id DESC"},
       [this](const Statement& s) { return dag_summary(db_, s.integer(0)); });
 }
 

@@ -66,6 +66,11 @@ void load_dags(Database& db, DagShelf& shelf, StoredState& state, std::vector<st
     dag.is_removed = s.small(3) != 0;
     if (!s.is_null(4))
       dag.cursor = CursorMoved{dag.dag_id, s.instant(4), s.instant(5), {s.instant(6), s.instant(7)}};
+    Statement& ahead = db.kept(
+                             "SELECT logical_date FROM dag_run WHERE dag = (SELECT key FROM dag WHERE "
+                             "dag_id = ?) AND logical_date > ? ORDER BY logical_date")
+                           .bind(dag.dag_id, dag.cursor ? dag.cursor->logical_date : Instant::min());
+    while (ahead.step()) dag.dates_ahead.push_back(ahead.instant(0));
     if (dag.is_removed) continue;
     const auto built = shelf.get(s.integer(1));
     if (built)
@@ -111,13 +116,13 @@ void load_past(Database& db, const PastNeeds& needs, StoredState& state) {
         producer.second.empty()
             ? db.kept(
                     "SELECT * FROM (SELECT r.interval_start, r.interval_end, r.logical_date, "
-                    "coalesce(r.ended_at, r.run_after), r.key FROM dag_run r "
+                    "coalesce(r.ended_at, 0), r.key FROM dag_run r "
                     "WHERE r.dag = (SELECT key FROM dag WHERE dag_id = ?) AND r.state = ? "
                     "ORDER BY r.key DESC LIMIT ?) ORDER BY key")
                   .bind(producer.first, RunState::Success, PastNeeds::kSuccessesMax)
             : db.kept(
                     "SELECT * FROM (SELECT r.interval_start, r.interval_end, r.logical_date, "
-                    "coalesce(max(i.ended_at), r.run_after), r.key FROM dag_run r "
+                    "coalesce(max(i.ended_at), 0), r.key FROM dag_run r "
                     "JOIN dag_task k ON k.version = r.version AND k.task_id = ?2 "
                     "JOIN task_instance i ON i.run = r.key AND i.task = k.task AND i.state <> ?4 "
                     "WHERE r.dag = (SELECT key FROM dag WHERE dag_id = ?1) "
@@ -131,8 +136,8 @@ void load_past(Database& db, const PastNeeds& needs, StoredState& state) {
 void load_last_runs(Database& db, DagShelf& shelf, const PastNeeds& needs, StoredState& state) {
   for (const std::string& dag_id : needs.last_runs) {
     Statement& s = db.kept("SELECT " ETESIAN_RUN_COLUMNS " FROM " ETESIAN_RUN_TABLES
-                           " WHERE d.dag_id = ? AND r.state >= ? "
-                           "ORDER BY r.logical_date DESC, r.key DESC LIMIT 1")
+                           " WHERE d.dag_id = ? AND r.state >= ? AND r.logical_date IS NOT NULL "
+                           "ORDER BY r.logical_date DESC LIMIT 1")
                        .bind(dag_id, RunState::Success);
     StoredState::ActiveRun run;
     const bool is_there = s.step();

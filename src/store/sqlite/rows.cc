@@ -62,20 +62,27 @@ TryRow try_from(const Statement& s, int at) {
                     static_cast<std::uint64_t>(s.integer(column + 1))};
   };
   row.log = place(at + 13);
-  if (s.is_null(at + 15)) return row;
+  if (!s.is_null(at + 15)) {
+    StopOrder& stop = row.stop.emplace();
+    stop.then = s.as<TaskState>(at + 15);
+    stop.overrules_success = s.small(at + 16) != 0;
+    if (!s.is_null(at + 17)) stop.run_then = s.as<RunState>(at + 17);
+    stop.reason = s.text(at + 18);
+  }
+  if (s.is_null(at + 19)) return row;
   Outcome& outcome = row.outcome.emplace();
-  outcome.cause = s.as<Cause>(at + 15);
-  outcome.exit_code = s.small(at + 16);
-  outcome.raw_status = s.small(at + 17);
-  outcome.message = s.text(at + 18);
-  outcome.log_matched = s.small(at + 19) != 0;
-  outcome.started_at = s.instant(at + 20);
-  outcome.ended_at = s.instant(at + 21);
-  outcome.log_lines = static_cast<std::uint64_t>(s.integer(at + 22));
-  outcome.log_bytes = static_cast<std::uint64_t>(s.integer(at + 23));
-  outcome.log_hash = s.text(at + 24);
-  outcome.log_cut = s.small(at + 25) != 0;
-  outcome.log = place(at + 26);
+  outcome.cause = s.as<Cause>(at + 19);
+  outcome.exit_code = s.small(at + 20);
+  outcome.raw_status = s.small(at + 21);
+  outcome.message = s.text(at + 22);
+  outcome.log_matched = s.small(at + 23) != 0;
+  outcome.started_at = s.instant(at + 24);
+  outcome.ended_at = s.instant(at + 25);
+  outcome.log_lines = static_cast<std::uint64_t>(s.integer(at + 26));
+  outcome.log_bytes = static_cast<std::uint64_t>(s.integer(at + 27));
+  outcome.log_hash = s.text(at + 28);
+  outcome.log_cut = s.small(at + 29) != 0;
+  outcome.log = place(at + 30);
   return row;
 }
 

@@ -25,7 +25,8 @@ InstanceRow instance_from(const Statement& s, int at);
 
 #define ETESIAN_TRY_COLUMNS                                                                     \
   "t.run, t.task, t.map_index, t.number, t.id, t.launch, w.executor, w.session, w.host, t.pid, " \
-  "t.queued_at, t.started_at, t.final_state, t.log_segment, t.log_offset, t.cause, "             \
+  "t.queued_at, t.started_at, t.final_state, t.log_segment, t.log_offset, t.stop_then, "         \
+  "t.stop_overrules, t.stop_run_then, t.stop_reason, t.cause, "                                  \
   "t.exit_code, t.raw_status, t.message, t.log_matched, t.outcome_started_at, "                  \
   "t.outcome_ended_at, t.log_lines, t.log_bytes, t.log_hash, t.log_cut, t.outcome_segment, "     \
   "t.outcome_offset"

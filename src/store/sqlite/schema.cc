@@ -58,6 +58,7 @@ CREATE TABLE try(
   number INTEGER NOT NULL, id BLOB NOT NULL, launch INTEGER NOT NULL, worker INTEGER NOT NULL,
   pid INTEGER NOT NULL, queued_at INTEGER NOT NULL, started_at INTEGER, final_state INTEGER NOT NULL,
   log_segment INTEGER NOT NULL, log_offset INTEGER NOT NULL,
+  stop_then INTEGER, stop_overrules INTEGER, stop_run_then INTEGER, stop_reason TEXT,
   cause INTEGER, exit_code INTEGER, raw_status INTEGER, message TEXT, log_matched INTEGER,
   outcome_started_at INTEGER, outcome_ended_at INTEGER, log_lines INTEGER, log_bytes INTEGER,
   log_hash TEXT, log_cut INTEGER, outcome_segment INTEGER, outcome_offset INTEGER,
