@@ -11,7 +11,7 @@ import sys
 
 def main(day: str, tables: list) -> None:
     date = datetime.date.fromisoformat(day)
-    db = sqlite3.connect(os.environ["WAREHOUSE"], timeout=60, isolation_level=None)
+    db = sqlite3.connect(os.environ["WAREHOUSE"], timeout=60, isolation_level=None, uri=True)
     db.execute("ATTACH ? AS source", ("file:" + os.environ["SOURCE"] + "?mode=ro",))
     for table in tables:
         columns = [row[1] for row in db.execute(f"PRAGMA source.table_info({table})")]

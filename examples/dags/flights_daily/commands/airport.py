@@ -7,7 +7,7 @@ import sys
 
 
 def main(day: str, airport: str) -> None:
-    db = sqlite3.connect(os.environ["WAREHOUSE"], timeout=60, isolation_level=None)
+    db = sqlite3.connect(os.environ["WAREHOUSE"], timeout=60, isolation_level=None, uri=True)
     db.execute("BEGIN IMMEDIATE")
     db.execute("CREATE TABLE IF NOT EXISTS airport_day (day, airport, departures, cancelled, mean_delay)")
     db.execute("DELETE FROM airport_day WHERE day = ? AND airport = ?", (day, airport))

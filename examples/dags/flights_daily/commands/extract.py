@@ -13,7 +13,7 @@ def main() -> None:
     parser.add_argument("--carrier", default="all")
     options = parser.parse_args()
 
-    db = sqlite3.connect(os.environ["WAREHOUSE"], timeout=60, isolation_level=None)
+    db = sqlite3.connect(os.environ["WAREHOUSE"], timeout=60, isolation_level=None, uri=True)
     db.execute("ATTACH ? AS source", ("file:" + os.environ["SOURCE"] + "?mode=ro",))
     db.execute("BEGIN IMMEDIATE")
     db.execute("CREATE TABLE IF NOT EXISTS departures (day, carrier, flight, origin, dest, dep_delay, arr_delay, cancelled)")
