@@ -1,0 +1,150 @@
+#include "app/up.h"
+
+#include <malloc.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <cstdio>
+#include <cstdlib>
+#include <filesystem>
+
+#include "agent/agent.h"
+#include "api/api.h"
+#include "app/version.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "engine/engine.h"
+#include "executor/local_executor.h"
+#include "http/http.h"
+#include "store/store.h"
+
+namespace etesian {
+namespace {
+
+/// Where everything of one installation is kept.
+struct Home {
+  std::string folder;
+  std::string database() const { return folder + "/etesian.db"; }
+  std::string key() const { return folder + "/secret.key"; }
+  std::string agent() const { return folder + "/agent"; }
+  std::string logs() const { return folder + "/logs"; }
+};
+
+Home home_at(const std::string& folder) {
+  return {std::filesystem::absolute(folder).lexically_normal().string()};
+}
+
+int fail(const Error& error) {
+  std::fprintf(stderr, "etesian: %s\n", error.message.c_str());
+  return 1;
+}
+
+void raise_descriptor_limit() {
+  rlimit limit{};
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  limit.rlim_cur = limit.rlim_max;
+  setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+/// Signals that end the server are taken by `wait_for_end` alone; threads inherit the mask.
+sigset_t block_end_signals() {
+  sigset_t ends;
+  sigemptyset(&ends);
+  sigaddset(&ends, SIGINT);
+  sigaddset(&ends, SIGTERM);
+  sigprocmask(SIG_BLOCK, &ends, nullptr);
+  signal(SIGPIPE, SIG_IGN);
+  return ends;
+}
+
+void print_welcome(const UpOptions& options, std::uint16_t port, const std::optional<std::string>& password) {
+  const bool is_any = options.host == "127.0.0.1" || options.host == "0.0.0.0" || options.host == "::1";
+  const std::string host = is_any ? "localhost" : options.host;
+  std::printf("Etesian %s is at http://%s:%u\n", kVersion, host.c_str(), port);
+  if (password)
+    std::printf("log in as 'admin' with the password %s (shown only now; ETESIAN_ADMIN_PASSWORD sets another)\n",
+                password->c_str());
+  else
+    std::printf("log in as 'admin' with the password that was set before\n");
+  std::printf("next: etesian login; etesian dags list%s\n",
+              port == 8080 ? "" : ("; with ETESIAN_URL=http://" + host + ":" + std::to_string(port)).c_str());
+  std::fflush(stdout);
+}
+
+Result<std::unique_ptr<Engine>> start_engine(const UpOptions& options, const Home& home) {
+  auto vault = Vault::open(home.key());
+  if (!vault) return vault.error();
+  auto store = open_sqlite_store(home.database(), {});
+  if (!store) return store.error();
+  Engine::Parts parts;
+  parts.clock = std::make_shared<SystemClock>();
+  parts.random = std::make_shared<SystemRandom>();
+  parts.store = std::move(*store);
+  parts.vault = *vault;
+  parts.make_executor = [&](Executor::Sink sink) {
+    return start_local_executor({home.agent(), {options.program, "agent", "--home", home.folder}}, std::move(sink));
+  };
+  return Engine::start({.dags_folder = options.dags, .limits = {}}, std::move(parts));
+}
+
+}  // namespace
+
+int up(const UpOptions& options) {
+  // Two arenas instead of eight per core: idle memory is part of the product.
+  mallopt(M_ARENA_MAX, 2);
+  umask(077);
+  raise_descriptor_limit();
+  const sigset_t ends = block_end_signals();
+  const Home home = home_at(options.home);
+  if (auto made = make_folders(home.folder); !made) return fail(made.error());
+  auto engine = start_engine(options, home);
+  if (!engine) return fail(engine.error());
+
+  const char* given = std::getenv("ETESIAN_ADMIN_PASSWORD");
+  std::optional<std::string> made_password;
+  auto accounts = api::Accounts::open(**engine, given ? std::optional<std::string>(given) : std::nullopt, made_password);
+  if (!accounts) return fail(accounts.error());
+  const std::shared_ptr<http::Router> router =
+      api::make_router(**engine, *accounts, {.log_folder = home.logs(), .version = kVersion});
+  http::ServerOptions server_options;
+  server_options.host = options.host;
+  server_options.port = options.port;
+  auto server = http::Server::start(server_options, router);
+  if (!server) return fail(server.error());
+  print_welcome(options, (*server)->port(), made_password);
+
+  int signal_number = 0;
+  sigwait(&ends, &signal_number);
+  const std::size_t running = (*engine)->health().open_tries;
+  log_line(LogLevel::Info, "stopping; tasks that run go on and are taken over at the next start",
+           {{"tasks", std::to_string(running)}});
+  server->reset();
+  engine->reset();
+  return 0;
+}
+
+int agent(const std::string& home_folder) {
+  umask(077);
+  const Home home = home_at(home_folder);
+  agent::Options options;
+  options.folder = home.agent();
+  options.log_folder = home.logs();
+  constexpr std::uint64_t kLogBytes = 10ULL << 30;
+  options.log_bytes_max = kLogBytes;
+  options.log_age_max = std::chrono::hours(24 * 90);
+  auto code = agent::run_agent(options);
+  return code ? *code : fail(code.error());
+}
+
+int verify(const std::string& home_folder) {
+  auto store = open_sqlite_store(home_at(home_folder).database(), {});
+  if (!store) return fail(store.error());
+  auto broken = (*store)->verify();
+  if (!broken) return fail(broken.error());
+  for (const std::string& sentence : *broken) std::printf("%s\n", sentence.c_str());
+  if (broken->empty()) std::printf("all invariants hold\n");
+  return broken->empty() ? 0 : 1;
+}
+
+}  // namespace etesian
