@@ -56,7 +56,7 @@ class Lexer {
 
   void add_text(std::size_t begin, std::size_t end) {
     if (begin < end) {
-      add(TokenKind::Text, begin, end, std::string(text_.substr(begin, end - begin)));
+      add(TokenKind::Literal, begin, end, std::string(text_.substr(begin, end - begin)));
     }
   }
 

@@ -8,7 +8,7 @@
 namespace etesian::templates {
 
 enum class TokenKind {
-  Text, PrintBegin, PrintEnd, BlockBegin, BlockEnd,
+  Literal, PrintBegin, PrintEnd, BlockBegin, BlockEnd,
   Name, Integer, Float, String, Symbol,
   Broken,  ///< Stands for text inside a tag that was already reported.
   End
@@ -17,11 +17,11 @@ enum class TokenKind {
 struct Token {
   TokenKind kind;
   Span span;
-  std::string text;  ///< Decoded for String and Text; digits without '_' for numbers.
+  std::string text;  ///< Decoded for String and Literal; digits without '_' for numbers.
 };
 
 /// Splits `text` into tokens, the last of which is End. Comments are dropped, raw blocks become
-/// Text, whitespace control is applied. Every mistake is added to `errors`; after one, the rest of
+/// Literal, whitespace control is applied. Every mistake is added to `errors`; after one, the rest of
 /// its tag is a Broken token.
 std::vector<Token> tokens_of(std::string_view text, std::vector<TemplateError>& errors);
 

@@ -29,6 +29,8 @@ class Meter {
   void step(std::size_t count = 1);
   /// Work in proportion to text: one step for each 256 bytes made or read.
   void text(std::size_t bytes) { step(bytes / 256); }
+  /// A search for `part` bytes in `whole` bytes, which may have to compare them at each place.
+  void search(std::size_t whole, std::size_t part) { step(whole / 256 * (1 + part / 32)); }
   /// Checks that the output may grow to `bytes`.
   void output(std::size_t bytes) const;
 

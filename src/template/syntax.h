@@ -115,11 +115,4 @@ struct Syntax {
   Span deepest;           ///< Where.
 };
 
-template <class... F>
-struct Overloaded : F... {
-  using F::operator()...;
-};
-template <class... F>
-Overloaded(F...) -> Overloaded<F...>;
-
 }  // namespace etesian::templates

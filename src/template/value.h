@@ -15,6 +15,13 @@
 
 namespace etesian::templates {
 
+template <class... F>
+struct Overloaded : F... {
+  using F::operator()...;
+};
+template <class... F>
+Overloaded(F...) -> Overloaded<F...>;
+
 struct Value;
 
 /// A name or member that does not exist. Only `default` and `is defined` accept it.
@@ -62,7 +69,7 @@ struct Value {
 
 struct Items {
   std::vector<Value> values;
-  enum class Kind { List, Tuple } kind = Kind::List;
+  enum class Kind { Array, Tuple } kind = Kind::Array;
   std::size_t height = 1;
 };
 
@@ -75,7 +82,7 @@ struct Entries {
 Value make_text(std::string text);
 /// Fails when lists and dicts would nest deeper than 200: nothing may recurse without bound.
 Value make_list(std::vector<Value> values, const Meter& meter,
-                Items::Kind kind = Items::Kind::List);
+                Items::Kind kind = Items::Kind::Array);
 /// A later pair replaces an earlier one of the same key.
 Value make_dict(std::vector<std::pair<std::string, Value>> pairs, const Meter& meter);
 const Value* find(const Dict& dict, std::string_view key);
