@@ -23,8 +23,8 @@ struct TemplateError {
 };
 
 /// Facts of one task instance that templates may use, under Airflow's names (docs/templates.md):
-/// ds, ds_nodash, ts, ts_nodash, logical_date, data_interval_start/end, prev_/next_ names, run_id,
-/// dag, task, ti, params, var.value.x, var.json.x, conn.x.host, output.<task>[.<member>],
+/// ds, ds_nodash, ts, ts_nodash, logical_date, data_interval_start/end, prev_data_interval_*_success,
+/// run_id, dag, task, ti, params, var.value.x, var.json.x, conn.x.host, output.<task>[.<member>],
 /// map_index, macros.*, and each argument of `map:` under its own name.
 struct TemplateFacts {
   std::string dag_id, task_id, run_id, run_type, owner, owner_email;
@@ -56,7 +56,7 @@ struct TemplateScope {
 struct TemplateLimits {
   std::size_t output_bytes = 1UL << 20;
   std::size_t steps = 100'000;
-  std::size_t depth = 64;
+  std::size_t depth = 64;  ///< Of blocks and of brackets; `parse` refuses more than 64 itself.
 };
 
 /// A parsed template of the documented Jinja subset: {{ expression }}, {% if/elif/else/endif %},
@@ -90,8 +90,8 @@ class Template {
     std::optional<json::value> value;
     std::optional<TemplateError> error;
   };
-  /// As Jinja's native environment: a template of exactly one expression gives its JSON value
-  /// (for `map:`), any other its rendered text.
+  /// As Jinja's native environment: a template of exactly one expression, blanks around it aside,
+  /// gives its JSON value (for `map:`), any other its rendered text.
   Evaluated evaluate(const TemplateFacts& facts, const TemplateLimits& limits = {}) const;
 
  private:

@@ -72,6 +72,8 @@ const std::vector<Test>& all_tests() {
       {{"<=", {"other"}, 1}, relation<Operator::LessEqual>},
       {{"gt", {"other"}, 1}, relation<Operator::Greater>},
       {{">", {"other"}, 1}, relation<Operator::Greater>},
+      {{"greaterthan", {"other"}, 1}, relation<Operator::Greater>},
+      {{"lessthan", {"other"}, 1}, relation<Operator::Less>},
       {{"ge", {"other"}, 1}, relation<Operator::GreaterEqual>},
       {{">=", {"other"}, 1}, relation<Operator::GreaterEqual>}};
   return Tests;
