@@ -69,6 +69,7 @@ int run(int argc, char** argv) {
   cli::add_task_commands(app, globals, chosen);
   cli::add_setting_commands(app, globals, chosen);
   cli::add_project_commands(app, globals, chosen);
+  cli::add_test_command(app, globals, chosen);
   cli::add_when_command(app, globals, chosen);
   cli::add_completion_command(app, chosen);
   try {

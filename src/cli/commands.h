@@ -19,7 +19,8 @@ void add_dag_commands(CLI::App& app, Globals& globals, Chosen& chosen);       //
 void add_run_commands(CLI::App& app, Globals& globals, Chosen& chosen);       ///< runs, backfill
 void add_task_commands(CLI::App& app, Globals& globals, Chosen& chosen);      ///< tasks, logs, explain
 void add_setting_commands(CLI::App& app, Globals& globals, Chosen& chosen);   ///< pools, variables, …
-void add_project_commands(CLI::App& app, Globals& globals, Chosen& chosen);  ///< check, new, test, preview, schema
+void add_project_commands(CLI::App& app, Globals& globals, Chosen& chosen);  ///< check, new, preview, schema
+void add_test_command(CLI::App& app, Globals& globals, Chosen& chosen);      ///< test
 void add_when_command(CLI::App& app, Globals& globals, Chosen& chosen);      ///< when
 void add_completion_command(CLI::App& app, Chosen& chosen);                   ///< completion bash|zsh
 

@@ -17,7 +17,8 @@ class DagWatch {
  public:
   struct Listener {
     std::function<void(Event)> on_event;         ///< DagLoaded or DagGone.
-    std::function<void()> on_first_scan;  ///< After the events of the first scan.
+    std::function<void(PoolRow)> on_pool;        ///< Of etesian.yaml: to be made where missing.
+    std::function<void()> on_first_scan;         ///< After the events of the first scan.
   };
   /// `known`: DAGs that the store holds; those without a file are told as DagGone after the first scan.
   /// Errors: NotFound, when the folder does not exist.

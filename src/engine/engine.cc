@@ -198,6 +198,14 @@ Result<Done> Loop::open(Parts& parts) {
   }
   DagWatch::Listener watch;
   watch.on_event = [this](Event event) { push(Input{.event = std::move(event), .on_done = {}, .read = {}}); };
+  watch.on_pool = [this](const PoolRow& pool) {
+    read_world([this, pool](const World& world, const Moment&) {
+      const std::vector<PoolRow> pools = world.pools();
+      const auto same = [&](const PoolRow& row) { return row.name == pool.name; };
+      if (std::none_of(pools.begin(), pools.end(), same))
+        push(Input{.event = SetPool{pool, "etesian.yaml"}, .on_done = {}, .read = {}});
+    });
+  };
   watch.on_first_scan = [this] {
     // After the events of the scan: ready means that the DAGs are there.
     read_world([this](const World&, const Moment&) { recovered_ = true; });
