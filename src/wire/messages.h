@@ -91,6 +91,7 @@ struct Refused {
 struct Beat {
   Instant at{};
   std::uint32_t running = 0;
+  std::string trouble;  ///< "disk full: …" while output waits in the pipes; empty: none.
 };
 
 // ---- server -> agent ----

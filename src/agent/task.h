@@ -1,0 +1,71 @@
+#pragma once
+#include <sys/types.h>
+
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "agent/capture.h"
+#include "agent/cgroup.h"
+#include "agent/journal.h"
+#include "agent/mask.h"
+#include "base/file.h"
+#include "logs/writer.h"
+
+namespace etesian::agent {
+
+/// CLOCK_MONOTONIC in nanoseconds; "never" where nothing is due.
+using Ticks = std::int64_t;
+inline constexpr Ticks kNever = INT64_MAX;
+
+/// One launch whose process was started and whose end is not recorded yet.
+struct Task {
+  Task(const ClaimRecord& record, Slots& slots, logs::TryLog try_log, Mask secrets_mask)
+      : claim(record),
+        log(std::move(try_log)),
+        mask(std::move(secrets_mask)),
+        streams{Capture(slots.state(claim.slot).streams[0], slots.buffer(claim.slot, 0), 1),
+                Capture(slots.state(claim.slot).streams[1], slots.buffer(claim.slot, 1), 2)} {}
+
+  ClaimRecord claim;
+  logs::TryLog log;
+  Mask mask;
+  Capture streams[2];
+  bool is_at_end[2] = {false, false};  ///< The pipe has no writer any more.
+  bool is_ready[2] = {false, false};   ///< The pipe may hold bytes (edge-triggered).
+  std::deque<std::string> tail;
+
+  pid_t pid = 0;
+  Fd pidfd;
+  std::uint64_t birth = 0;
+  enum class Parent { Us, Keeper, Other } parent = Parent::Us;
+  Instant started_at{};
+  Ticks timeout_at = kNever;
+  std::optional<Cgroup> cgroup;
+
+  // Stopping, in order: TERM sent, KILL sent.
+  std::optional<std::uint8_t> stop_cause;
+  Ticks kill_at = kNever;
+  bool is_killed = false;
+
+  // Ending, in order: main process ended, leftovers gone, pipes read.
+  bool has_ended = false;
+  bool is_status_known = true;
+  int status = 0;
+  Instant ended_at{};
+  Ticks status_until = kNever;     ///< Of an adopted task: how long its status is waited for.
+  bool has_leftovers = false;
+  Ticks leftovers_kill_at = kNever;
+  Ticks drain_until = kNever;
+  bool is_cut = false;
+  bool is_complete = false;        ///< Nothing more comes; only the record is missing.
+  std::string lost_message;        ///< For LostSupervisor and Lost.
+
+  Ticks wake_at = kNever;          ///< Key in the worker's timer set.
+  const Key& key() const { return claim.key; }
+};
+
+}  // namespace etesian::agent

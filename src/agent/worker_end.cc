@@ -1,0 +1,281 @@
+#include <fmt/format.h>
+#include <re2/re2.h>
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstring>
+
+#include "agent/worker.h"
+#include "base/json.h"
+#include "base/log.h"
+#include "wire/causes.h"
+
+namespace etesian::agent {
+namespace {
+
+constexpr Ticks kSecond = 1'000'000'000;
+constexpr Ticks kDrain = 5 * kSecond;       ///< reliability rules, end of a try: then the log is cut.
+constexpr Ticks kStatusWait = 2 * kSecond;  ///< For the process that reaps an adopted task.
+constexpr int kReadsPerTurn = 8;
+
+std::string signal_name(int signal) {
+  const char* const name = ::sigabbrev_np(signal);
+  return name != nullptr ? fmt::format("{} ({})", signal, name) : std::to_string(signal);
+}
+
+}  // namespace
+
+void Worker::main_ended(Task& task) {
+  if (task.has_ended) return;
+  if (task.parent == Task::Parent::Us) {
+    siginfo_t info{};
+    // The zombie stays: its pid and group number must not be given to others yet.
+    if (::waitid(P_PID, static_cast<id_t>(task.pid), &info, WEXITED | WNOHANG | WNOWAIT) != 0 ||
+        info.si_pid == 0)
+      return;
+    task.status = info.si_code == CLD_EXITED
+                      ? (info.si_status & 0xff) << 8
+                      : info.si_status | (info.si_code == CLD_DUMPED ? 0x80 : 0);
+  } else {
+    task.is_status_known = false;
+    task.status_until = now_ticks() + kStatusWait;
+  }
+  task.has_ended = true;
+  task.ended_at = now_instant();
+  task.is_at_end[0] = task.is_at_end[1] = false;
+  ended_.push_back(task.claim.slot);
+}
+
+bool Worker::learn_status(Task& task) {
+  if (task.is_status_known) return true;
+  const auto found = std::find_if(kept_.exits.begin(), kept_.exits.end(), [&](const KeptExit& e) {
+    return e.pid == task.pid && e.birth == task.birth;
+  });
+  if (found != kept_.exits.end()) {
+    task.status = found->status;
+    kept_.exits.erase(found);
+    return task.is_status_known = true;
+  }
+  if (task.pidfd && exit_status_of(task.pidfd.get(), task.status)) return task.is_status_known = true;
+  if (now_ticks() < task.status_until) return false;
+  task.lost_message = "the agent was killed and the kernel does not tell the exit status of its task";
+  return task.is_status_known = true;
+}
+
+void Worker::take_kept_exits() {
+  KeptExit ended;
+  for (;;) {
+    const ssize_t n = ::read(kept_.channel.get(), &ended, sizeof ended);
+    if (n == sizeof ended) {
+      kept_.exits.push_back(ended);
+      if (kept_.exits.size() > 10'000) kept_.exits.pop_front();
+      continue;
+    }
+    if (n == 0) {
+      log_line(LogLevel::Warning, "the agent's keeper is gone; tasks will not outlive this worker's death unharmed");
+      kept_.channel.reset();
+    }
+    return;
+  }
+}
+
+void Worker::settle() {
+  if (ended_.empty()) return;
+  has_strangers_ = false;
+  std::vector<std::uint32_t> open;
+  std::vector<Task*> complete;
+  for (const std::uint32_t slot : ended_) {
+    Task& task = *by_slot_[slot];
+    if (!task.is_complete) advance(task);
+    if (task.is_complete)
+      complete.push_back(&task);
+    else
+      open.push_back(slot), reschedule(task);
+  }
+  ended_.swap(open);
+  if (!complete.empty()) finish(complete);
+}
+
+void Worker::advance(Task& task) {
+  if (!end_leftovers(task) || !learn_status(task) || !drain(task)) return;
+  task.is_complete = true;
+}
+
+bool Worker::end_leftovers(Task& task) {
+  const auto left = leftovers(task);
+  if (left.empty()) return true;
+  const Ticks now = now_ticks();
+  if (!task.has_leftovers) {
+    task.has_leftovers = true;
+    task.leftovers_kill_at = now + std::min<Ticks>(task.claim.kill_grace.count() * 1000, 10 * kSecond);
+    if (task.stop_cause) task.leftovers_kill_at = std::min(task.leftovers_kill_at, task.kill_at);
+    for (const ProcessInfo& process : left)
+      say(task, fmt::format("left behind by the task, ended now: pid {} {}", process.pid, command_line(process)));
+    for (const int signal : {SIGTERM, SIGCONT})
+      for (const ProcessInfo& process : left) ::kill(process.pid, signal);
+  } else if (now >= task.leftovers_kill_at) {
+    for (const ProcessInfo& process : left) ::kill(process.pid, SIGKILL);
+  }
+  return false;
+}
+
+bool Worker::drain(Task& task) {
+  const std::uint32_t slot = task.claim.slot;
+  const LineSink sink{&task.log, &task.mask, task.claim.log_pattern.empty() ? nullptr : &task.tail,
+                      hooks_.on_line ? &hooks_.on_line : nullptr};
+  for (int stream = 0; stream < 2; ++stream) {
+    Capture& capture = task.streams[stream];
+    for (int i = 0; i < kReadsPerTurn && !task.is_at_end[stream]; ++i) {
+      if (capture.has_batch()) return false;
+      const Capture::Got got = capture.read_from(pipes_->read_end(slot, stream));
+      if (got == Capture::Got::End) task.is_at_end[stream] = true;
+      if (got != Capture::Got::Bytes) break;
+      capture.frame_lines(sink, logs::Stamp::now(), Capture::Until::LastNewline);
+      if (!store()) return false;
+      capture.commit();
+    }
+  }
+  const bool is_read = task.is_at_end[0] && task.is_at_end[1];
+  if (!is_read) {
+    const Ticks now = now_ticks();
+    if (task.drain_until == kNever) task.drain_until = now + kDrain;
+    if (now < task.drain_until) return false;
+    task.is_cut = true;
+    say(task, "the log is cut here: a process that cannot be found holds its pipe open");
+  }
+  for (Capture& capture : task.streams) {
+    if (capture.has_bytes() && !capture.has_batch())
+      capture.frame_lines(sink, logs::Stamp::now(), Capture::Until::End);
+    if (!capture.has_batch()) continue;
+    if (!store()) return false;
+    capture.commit();
+  }
+  return true;
+}
+
+void Worker::finish(std::vector<Task*>& complete) {
+  const logs::Stamp at = logs::Stamp::now();
+  bool has_lines = false;
+  std::vector<wire::ExitRecord> records;
+  for (Task* const task : complete) {
+    if (task->mask.count() > 0) say(*task, fmt::format("{} secret values were masked", task->mask.count()));
+    records.push_back(make_record(*task));
+    has_lines = has_lines || task->log.lines() > 0;
+  }
+  // One sync of the logs and one of the journal for all ends of this turn. An empty log has nothing
+  // to lose. Until both have succeeded nobody hears of an end.
+  Result<Done> done = logs_->flush();
+  if (done && has_lines) done = logs_->sync();
+  if (done) {
+    for (const wire::ExitRecord& record : records) journal_->add(record);
+    done = journal_->sync();
+  }
+  if (!done) {
+    // After a failed sync the kernel may call the lost pages clean, so it is not tried again.
+    log_line(LogLevel::Error, done.error().message);
+    trouble_ = done.error().message;
+    blocked_until_ = now_ticks() + kSecond;
+    for (Task* const task : complete) ended_.push_back(task->claim.slot);
+    return;
+  }
+  for (std::size_t i = 0; i < complete.size(); ++i) {
+    complete[i]->log.end(complete[i]->is_cut ? logs::kCut : 0, at);
+    if (complete[i]->parent == Task::Parent::Us && complete[i]->pid != 0)
+      ::waitpid(complete[i]->pid, nullptr, WNOHANG);
+    if (link_) link_->send(wire::Ended{records[i]});
+    if (hooks_.on_ended) hooks_.on_ended(records[i]);
+    release(*complete[i]);
+    Entry& entry = entries_[Key{records[i].try_id, records[i].launch}];
+    entry.state = Entry::State::Ended;
+    entry.task.reset();
+    entry.record = std::make_unique<wire::ExitRecord>(std::move(records[i]));
+  }
+}
+
+wire::ExitRecord Worker::make_record(Task& task) {
+  wire::ExitRecord record;
+  record.try_id = task.key().try_id;
+  record.launch = task.key().launch;
+  record.raw_status = task.status;
+  record.exit_code = WIFEXITED(task.status) ? WEXITSTATUS(task.status) : 128 + WTERMSIG(task.status);
+  record.started_at = task.started_at;
+  record.ended_at = task.ended_at;
+  record.log_cut = task.is_cut;
+  record.log_segment = task.log.segment();
+  record.log_offset = task.log.offset();
+  judge(task, record);
+  record.log_matched = log_matches(task);
+  record.log_lines = task.log.lines();
+  record.log_bytes = task.log.bytes();
+  record.log_hash = task.log.hash();
+  return record;
+}
+
+void Worker::judge(Task& task, wire::ExitRecord& record) {
+  using namespace wire::cause;
+  const bool is_signal = WIFSIGNALED(task.status);
+  const std::uint64_t oom_kills = task.cgroup ? task.cgroup->oom_kills() : 0;
+  if (!task.lost_message.empty()) {
+    record.cause = task.stop_cause.value_or(kLostSupervisor);
+    record.message = task.lost_message;
+    record.exit_code = record.raw_status = 0;
+  } else if (task.stop_cause) {
+    record.cause = *task.stop_cause;
+  } else if (oom_kills > 0 && record.exit_code != 0) {
+    record.cause = kOutOfMemory;
+    record.message = "the kernel killed it: its memory limit was reached";
+  } else if (is_signal) {
+    record.cause = kSignal;
+    record.message = "killed by signal " + signal_name(WTERMSIG(task.status));
+  } else {
+    record.cause = kExit;
+  }
+  take_output(task, record);
+}
+
+void Worker::take_output(Task& task, wire::ExitRecord& record) {
+  const std::string path = output_path(task.key());
+  const auto text = read_file(path, task.claim.output_bytes_max);
+  if (!text && text.error().code == ErrorCode::NotFound) return;
+  ::unlink(path.c_str());
+  const bool is_success = record.cause == wire::cause::kExit && record.exit_code == 0;
+  if (text && text->empty()) return;
+  std::string problem;
+  if (!text)
+    problem = text.error().code == ErrorCode::TooLarge
+                  ? fmt::format("it is larger than {} bytes", task.claim.output_bytes_max)
+                  : text.error().message;
+  else if (const auto value = parse_json(*text, task.claim.output_bytes_max + 1UL); !value)
+    problem = "it is not JSON: " + value.error().message;
+  else
+    record.output = *text;
+  if (problem.empty() || !is_success) return;
+  record.cause = wire::cause::kOutputInvalid;
+  record.message = "read $ETESIAN_OUTPUT: " + problem;
+}
+
+bool Worker::log_matches(const Task& task) {
+  if (task.claim.log_pattern.empty()) return false;
+  RE2::Options quiet;
+  quiet.set_log_errors(false);
+  quiet.set_encoding(RE2::Options::EncodingLatin1);  // a log line is bytes
+  const RE2 pattern(task.claim.log_pattern, quiet);
+  return pattern.ok() && std::any_of(task.tail.begin(), task.tail.end(), [&](const std::string& line) {
+           return RE2::PartialMatch(line, pattern);
+         });
+}
+
+void Worker::release(Task& task) {
+  const std::uint32_t slot = task.claim.slot;
+  if (task.wake_at != kNever) timers_.erase({task.wake_at, slot});
+  if (task.cgroup) task.cgroup->remove();
+  const bool is_clean = task.pid == 0 || (task.is_at_end[0] && task.is_at_end[1]);
+  by_slot_[slot] = nullptr;
+  --running_;
+  slots_.clear(slot);
+  pipes_->give_back(slot, is_clean ? Pipes::Condition::Clean : Pipes::Condition::Held);
+}
+
+}  // namespace etesian::agent

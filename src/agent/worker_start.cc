@@ -1,0 +1,152 @@
+#include <fmt/format.h>
+#include <sys/epoll.h>
+
+#include <cerrno>
+
+#include "agent/worker.h"
+#include "base/log.h"
+#include "wire/causes.h"
+
+namespace etesian::agent {
+
+std::string Worker::output_path(const Key& key) const {
+  return fmt::format("{}/tries/{}.{}.json", options_.folder, to_text(key.try_id), key.launch);
+}
+
+void Worker::refuse(const Key& key, wire::Refused::Reason reason, const std::string& message) {
+  if (link_) link_->send(wire::Refused{reason, key.try_id, key.launch, message});
+}
+
+void Worker::start(const wire::StartTry& launch) {
+  using Reason = wire::Refused::Reason;
+  const Key key{launch.try_id, launch.launch};
+  if (launch.session != session_)
+    return refuse(key, Reason::WrongSession, "the launch was assigned to another session of this agent");
+  if (const auto known = entries_.find(key); known != entries_.end()) {
+    if (known->second.state == Entry::State::Revoked)
+      return refuse(key, Reason::Revoked, "the launch was revoked");
+    return tell(key);
+  }
+  if (is_shutting_down_) return refuse(key, Reason::Busy, "the agent is shutting down");
+  if (blocked_until_ > now_ticks()) return refuse(key, Reason::Busy, trouble_);
+  std::uint32_t slot = 0;
+  if (!pipes_->take(kept_, slot))
+    return refuse(key, Reason::Busy,
+                  fmt::format("{} of {} slots of host {} are in use", running_, slots_.count(), host_));
+  std::unique_ptr<Task> task = claim(launch, slot);
+  if (task == nullptr) return refuse(key, Reason::Busy, trouble_);
+  SpawnFailure failure;
+  if (run_process(*task, launch, failure)) {
+    if (link_)
+      link_->send(wire::Started{key.try_id, key.launch, task->pid, task->started_at,
+                                task->log.segment(), task->log.offset()});
+    return add_task(std::move(task));
+  }
+  if (failure.is_ours) {
+    // The claim is journalled: this launch must stay dead, the server offers another one.
+    journal_->add(RevokedRecord{key});
+    static_cast<void>(journal_->write());
+    entries_[key].state = Entry::State::Revoked;
+    if (task->cgroup) task->cgroup->remove();
+    slots_.clear(slot);
+    pipes_->give_back(slot, Pipes::Condition::Clean);
+    return refuse(key, Reason::Busy, failure.message);
+  }
+  say(*task, failure.message);
+  task->lost_message = failure.message;
+  task->stop_cause = wire::cause::kStartFailed;
+  task->status = 0;
+  task->ended_at = task->started_at;
+  task->has_ended = task->is_complete = true;
+  ended_.push_back(slot);
+  add_task(std::move(task));
+}
+
+std::unique_ptr<Task> Worker::claim(const wire::StartTry& launch, std::uint32_t slot) {
+  logs::TryLog log = logs_->begin(launch.try_id);
+  ClaimRecord record;
+  record.key = {launch.try_id, launch.launch};
+  record.label = launch.label;
+  record.timeout = launch.timeout;
+  record.kill_grace = launch.kill_grace;
+  record.output_bytes_max = launch.output_bytes_max;
+  record.log_pattern = launch.log_pattern;
+  record.has_secrets = !launch.secrets.empty();
+  record.has_cgroup = (launch.cpu > 0 || launch.memory_bytes != 0) && Cgroup::is_available();
+  record.slot = slot;
+  record.log_segment = log.segment();
+  record.log_offset = log.offset();
+  record.at = now_instant();
+  SlotState& state = slots_.state(slot);
+  state.try_id = launch.try_id;
+  state.launch = launch.launch;
+  const bool has_room = slots_.keep_secrets(slot, launch.secrets);
+  journal_->add(record);
+  const auto written = journal_->write();
+  if (!written || !has_room) {
+    trouble_ = written ? "the secrets of the launch are larger than 64 KiB" : written.error().message;
+    slots_.clear(slot);
+    pipes_->give_back(slot, Pipes::Condition::Clean);
+    return nullptr;
+  }
+  return std::make_unique<Task>(record, slots_, std::move(log), Mask(launch.secrets));
+}
+
+bool Worker::run_process(Task& task, const wire::StartTry& launch, SpawnFailure& failure) {
+  const Key key = task.key();
+  const std::uint32_t slot = task.claim.slot;
+  task.started_at = now_instant();
+  if (launch.argv.empty()) {
+    failure.message = "run the command: it is empty";
+    return false;
+  }
+  if (launch.working_folder.empty() || launch.working_folder.front() != '/') {
+    failure.message = fmt::format("enter the working folder '{}': it is not an absolute path", launch.working_folder);
+    return false;
+  }
+  std::vector<std::pair<std::string, std::string>> environment = launch.environment;
+  environment.emplace_back("ETESIAN_TRY_ID", to_text(key.try_id));
+  environment.emplace_back("ETESIAN_OUTPUT", output_path(key));
+  SpawnPlan plan;
+  plan.argv = &launch.argv;
+  plan.environment = &environment;
+  plan.working_folder = launch.working_folder;
+  plan.stdin_fd = null_.get();
+  plan.stdout_path = pipes_->path(slot, 0);
+  plan.stderr_path = pipes_->path(slot, 1);
+  plan.open_files = task_open_files_;
+  plan.pid_note = &slots_.state(slot).pid;
+  std::string problem;
+  if (launch.cpu > 0 || launch.memory_bytes != 0) {
+    task.cgroup = Cgroup::make(to_text(key.try_id), launch, problem);
+    plan.cgroup_procs = task.cgroup->procs_files();
+  }
+  Spawned spawned = spawn(plan, failure);
+  if (!problem.empty()) say(task, problem);
+  if (spawned.pid == 0) return false;
+  task.pid = spawned.pid;
+  task.pidfd = std::move(spawned.pidfd);
+  task.birth = spawned.birth;
+  if (launch.timeout.count() > 0) task.timeout_at = now_ticks() + launch.timeout.count() * 1000;
+  journal_->add(PidRecord{key, task.pid, task.birth, task.started_at, task.timeout_at});
+  // Without room for it a later agent finds the process by its environment.
+  if (const auto written = journal_->write(); !written) log_line(LogLevel::Error, written.error().message);
+  return true;
+}
+
+void Worker::add_task(std::unique_ptr<Task> task) {
+  Task& added = *task;
+  const std::uint32_t slot = added.claim.slot;
+  by_slot_[slot] = &added;
+  ++running_;
+  entries_[added.key()].task = std::move(task);
+  if (added.pidfd) {
+    epoll_event event{};
+    event.events = EPOLLIN | EPOLLONESHOT;
+    event.data.u64 = 1ULL << 61 | static_cast<std::uint64_t>(slot) << 2;
+    ::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, added.pidfd.get(), &event);
+  }
+  reschedule(added);
+}
+
+}  // namespace etesian::agent
