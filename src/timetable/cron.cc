@@ -192,6 +192,17 @@ std::optional<LocalTime> Cron::prev(LocalTime wall) const {
   return std::nullopt;
 }
 
+bool Cron::matches(LocalTime wall) const {
+  const auto midnight = chrono::floor<chrono::days>(wall);
+  const TimeOfDay time = time_of_day(wall - midnight);
+  if (!(minutes_ >> time.minute & 1) || !(hours_ >> time.hour & 1)) return false;
+  if (!(seconds_ >> time.second & 1)) return false;
+  const Date date(midnight);
+  if (!(months_ >> static_cast<unsigned>(date.month()) & 1)) return false;
+  if (!has_year(static_cast<int>(date.year()))) return false;
+  return days_of(date.year(), date.month()) >> (static_cast<unsigned>(date.day()) - 1) & 1;
+}
+
 bool Cron::can_fire() const {
   const LocalTime begin = chrono::sys_days(chrono::year(kFirstYear) / 1 / 1) - seconds(1);
   // Forty years of the calendar hold each pairing of date and weekday; limited years need all.

@@ -31,7 +31,7 @@ class Cron {
   /// A few hundred nanoseconds; about 10 us when there is none.
   std::optional<LocalTime> next(LocalTime wall) const;
   std::optional<LocalTime> prev(LocalTime wall) const;
-  bool matches(LocalTime wall) const { return next(wall - std::chrono::seconds(1)) == wall; }
+  bool matches(LocalTime wall) const;
   /// False when no day of any year matches ("0 0 30 2 *").
   bool can_fire() const;
 

@@ -307,7 +307,7 @@ class CronBuilder {
   /// '#' cannot be mixed with plain weekdays.
   bool is_weekday_mix_supported() const {
     const Field& field = fields_[DayOfWeek];
-    if (!field.has_nth || field.values.size() == 7) return true;
+    if (!field.has_nth || field.size() == 7) return true;
     return std::all_of(field.values.begin(), field.values.end(), [&](int weekday) {
       return field.nth[static_cast<std::size_t>(weekday)] != 0;
     });

@@ -32,9 +32,14 @@ class MinuteWalker {
     std::set<Instant> out;
     const Instant begin = chrono::floor<chrono::minutes>(after) + kMinute;
     // Runs moved by a gap come from before `after`.
-    for (Instant t = begin - chrono::hours(30); t <= until; t += kMinute) {
-      if (fires_at(t)) out.insert(t);
-      if (!is_real_time_) add_gap_runs(t, out);
+    TimeZone::Stretch stretch = zone_.stretch_at(begin - kLookBack);
+    auto offset_before = stretch.offset;
+    for (Instant t = begin - kLookBack; t <= until; t += kMinute) {
+      if (t >= stretch.end) stretch = zone_.stretch_at(t);
+      if (fires_at(t, floored(t, stretch.offset))) out.insert(t);
+      if (!is_real_time_ && stretch.offset > offset_before)
+        add_gap_runs(t, {offset_before, stretch.offset}, out);
+      offset_before = stretch.offset;
     }
     std::vector<Instant> kept;
     for (const Instant t : out)
@@ -43,10 +48,17 @@ class MinuteWalker {
   }
 
  private:
-  LocalTime wall(Instant t) const { return chrono::floor<chrono::minutes>(zone_.local_at(t)); }
+  static constexpr chrono::hours kLookBack{5};
+  struct Jump {
+    chrono::seconds from, to;
+  };
 
-  bool fires_at(Instant t) const {
-    if (!cron_.matches(wall(t))) return false;
+  static LocalTime floored(Instant t, chrono::seconds offset) {
+    return LocalTime(chrono::floor<chrono::minutes>(t + offset).time_since_epoch());
+  }
+
+  bool fires_at(Instant t, LocalTime wall) const {
+    if (!cron_.matches(wall)) return false;
     if (is_real_time_ || policy_.fold == DstFold::Both) return true;
     // The other pass of the same reading, when there is one.
     const auto meaning = zone_.meaning_of(zone_.local_at(t));
@@ -57,15 +69,12 @@ class MinuteWalker {
   }
 
   /// Where the clock jumps forward between the minute before `t` and `t`.
-  void add_gap_runs(Instant t, std::set<Instant>& out) const {
-    if (policy_.gap == DstGap::Skip) return;
-    const auto shift = zone_.offset_at(t) - zone_.offset_at(t - kMinute);
-    if (shift <= chrono::seconds(0) || shift > kShiftMax) return;
-    for (LocalTime missing = wall(t - kMinute) + kMinute; missing < wall(t); missing += kMinute)
+  void add_gap_runs(Instant t, Jump jump, std::set<Instant>& out) const {
+    if (policy_.gap == DstGap::Skip || jump.to - jump.from > kShiftMax) return;
+    LocalTime missing = floored(t - kMinute, jump.from) + kMinute;
+    for (; missing < floored(t, jump.to); missing += kMinute)
       if (cron_.matches(missing))
-        out.insert(policy_.gap == DstGap::AtTransition
-                       ? t
-                       : Instant(missing - zone_.offset_at(t - kMinute)));
+        out.insert(policy_.gap == DstGap::AtTransition ? t : Instant(missing - jump.from));
   }
 
   const Cron& cron_;
@@ -135,7 +144,7 @@ class Cases {
   }
 
  private:
-  std::uint64_t seed_ = 20240310, count_ = 3000;
+  std::uint64_t seed_ = 20240310, count_ = 2000;
   SeededRandom random_{0};
 };
 
@@ -162,14 +171,14 @@ TEST(Property, searching_finds_what_walking_each_minute_finds) {
     if (!cron->can_fire()) continue;
     const auto timetable = Timetable::compile(test::schedule_of(c));
     ASSERT_TRUE(timetable) << timetable.error().message;
-    const Instant until = after + chrono::hours(40);
+    const Instant until = after + chrono::hours(30);
     std::vector<Instant> found;
-    Instant previous = after;
-    for (const FireTime& fire : timetable->fire_times(after, 3000)) {
-      ASSERT_GT(fire.at, previous) << describe(cases, c, after);
-      previous = fire.at;
-      if (fire.at > until) break;
-      found.push_back(fire.at);
+    for (Instant previous = after;;) {
+      const auto next = timetable->fire_times(previous, 1);
+      if (next.empty() || next.front().at > until) break;
+      ASSERT_GT(next.front().at, previous) << describe(cases, c, after);
+      previous = next.front().at;
+      found.push_back(previous);
     }
     const auto expected = MinuteWalker(*cron, zone, c.dst).fires(after, until);
     ASSERT_EQ(text(found), text(expected)) << describe(cases, c, after);
