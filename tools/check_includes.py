@@ -15,7 +15,7 @@ MAY_INCLUDE = {  # the architecture, in one place
     "wire": "base",
     "logs": "base",
     "agent": "base wire logs",
-    "init": "base wire",
+    "init": "base",
     "executor": "base model wire template",
     "engine": "base model timetable scheduler loader template store executor logs",
     "http": "base",

@@ -7,6 +7,7 @@
 #include "app/up.h"
 #include "app/version.h"
 #include "cli/commands.h"
+#include "init/command_line.h"
 
 namespace etesian {
 namespace {
@@ -83,4 +84,8 @@ int run(int argc, char** argv) {
 }  // namespace
 }  // namespace etesian
 
-int main(int argc, char** argv) { return etesian::run(argc, argv); }
+int main(int argc, char** argv) {
+  // Its options end at the command, which may have any options of its own.
+  if (argc > 1 && std::string_view(argv[1]) == "init") return etesian::init::main_of(argc - 1, argv + 1);
+  return etesian::run(argc, argv);
+}
