@@ -4,6 +4,7 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <array>
 #include <bit>
 #include <limits>
 #include <queue>
@@ -23,35 +24,14 @@ Edges downstream_of(const std::vector<Task>& tasks, const std::map<std::string, 
   return down;
 }
 
-/// Members of one cycle among the tasks that could not be placed, each waiting for the one before.
-std::vector<std::string> find_cycle(const std::vector<Task>& tasks,
-                                    const std::map<std::string, TaskIndex>& index,
-                                    const std::vector<std::size_t>& waits_for) {
-  const auto is_stuck = [&](const std::string& id) { return waits_for[index.at(id)] > 0; };
-  TaskIndex at = 0;
-  while (waits_for[at] == 0) ++at;
-  // Every stuck task has a stuck upstream: walking up must meet a task again.
-  std::vector<std::size_t> step_of(tasks.size(), 0);
-  std::vector<std::string> walk;
-  while (step_of[at] == 0) {
-    walk.push_back(tasks[at].id);
-    step_of[at] = walk.size();
-    at = index.at(*std::find_if(tasks[at].after.begin(), tasks[at].after.end(), is_stuck));
-  }
-  std::vector<std::string> cycle(walk.begin() + static_cast<std::ptrdiff_t>(step_of[at] - 1),
-                                 walk.end());
-  std::reverse(cycle.begin(), cycle.end());
-  const auto first = std::min_element(
-      cycle.begin(), cycle.end(),
-      [&](const auto& a, const auto& b) { return index.at(a) < index.at(b); });
-  std::rotate(cycle.begin(), first, cycle.end());
-  cycle.push_back(cycle.front());
-  return cycle;
-}
+/// How far the tasks can be put in order.
+struct Placing {
+  std::vector<TaskIndex> order;
+  std::vector<std::size_t> waits_for;  ///< Unplaced upstreams; 0 for what is in `order`.
+};
 
-/// New order of the tasks: Kahn's algorithm, of the ready ones always the first in the file.
-Result<std::vector<TaskIndex>> topological_order(const std::vector<Task>& tasks,
-                                                 const std::map<std::string, TaskIndex>& index) {
+/// Kahn's algorithm, of the ready tasks always the first in the file.
+Placing place(const std::vector<Task>& tasks, const std::map<std::string, TaskIndex>& index) {
   const Edges down = downstream_of(tasks, index);
   std::vector<std::size_t> waits_for(tasks.size());
   std::priority_queue<TaskIndex, std::vector<TaskIndex>, std::greater<>> ready;
@@ -68,10 +48,40 @@ Result<std::vector<TaskIndex>> topological_order(const std::vector<Task>& tasks,
     for (const TaskIndex d : down[i])
       if (--waits_for[d] == 0) ready.push(d);
   }
-  if (order.size() == tasks.size()) return order;
-  return Error{ErrorCode::InvalidInput,
-               fmt::format("tasks wait for each other: {}",
-                           fmt::join(find_cycle(tasks, index, waits_for), " -> "))};
+  return {std::move(order), std::move(waits_for)};
+}
+
+std::map<std::string, TaskIndex> index_of(const std::vector<Task>& tasks) {
+  std::map<std::string, TaskIndex> index;
+  for (TaskIndex i = 0; i < tasks.size(); ++i) index.emplace(tasks[i].id, i);
+  return index;
+}
+
+/// Members of one cycle among the tasks that could not be placed; the first is repeated at the end.
+std::vector<std::string> cycle_among(const std::vector<Task>& tasks,
+                                     const std::map<std::string, TaskIndex>& index,
+                                     const std::vector<std::size_t>& waits_for) {
+  const auto is_stuck = [&](const std::string& id) { return waits_for[index.at(id)] > 0; };
+  TaskIndex at = 0;
+  while (waits_for[at] == 0) ++at;
+  // Every stuck task has a stuck upstream: walking up must meet a task again.
+  std::vector<std::size_t> step_of(tasks.size(), 0);
+  std::vector<std::string> walk;
+  while (step_of[at] == 0) {
+    walk.push_back(tasks[at].id);
+    step_of[at] = walk.size();
+    at = index.at(*std::find_if(tasks[at].after.begin(), tasks[at].after.end(), is_stuck));
+  }
+  std::vector<std::string> cycle(walk.begin() + static_cast<std::ptrdiff_t>(step_of[at] - 1),
+                                 walk.end());
+  std::reverse(cycle.begin(), cycle.end());
+  const auto first =
+      std::min_element(cycle.begin(), cycle.end(), [&](const auto& a, const auto& b) {
+        return index.at(a) < index.at(b);
+      });
+  std::rotate(cycle.begin(), first, cycle.end());
+  cycle.push_back(cycle.front());
+  return cycle;
 }
 
 Result<Done> check_tasks(const std::vector<Task>& tasks,
@@ -182,6 +192,13 @@ bool decides_run(const Task& task) { return !task.is_teardown || task.on_failure
 
 }  // namespace
 
+std::vector<std::string> find_cycle(const std::vector<Task>& tasks) {
+  const auto index = index_of(tasks);
+  const Placing placing = place(tasks, index);
+  if (placing.order.size() == tasks.size()) return {};
+  return cycle_among(tasks, index, placing.waits_for);
+}
+
 Dag::Dag(DagDefinition definition) : definition_(std::move(definition)) {}
 
 Result<std::shared_ptr<const Dag>> Dag::build(DagDefinition definition) {
@@ -193,11 +210,14 @@ Result<std::shared_ptr<const Dag>> Dag::build(DagDefinition definition) {
   }
   const auto checked = check_tasks(tasks, index);
   if (!checked) return checked.error();
-  const auto order = topological_order(tasks, index);
-  if (!order) return order.error();
+  const Placing placing = place(tasks, index);
+  if (placing.order.size() < tasks.size())
+    return Error{ErrorCode::InvalidInput,
+                 fmt::format("tasks wait for each other: {}",
+                             fmt::join(cycle_among(tasks, index, placing.waits_for), " -> "))};
   std::vector<Task> ordered;
   ordered.reserve(tasks.size());
-  for (const TaskIndex i : *order) ordered.push_back(std::move(tasks[i]));
+  for (const TaskIndex i : placing.order) ordered.push_back(std::move(tasks[i]));
   tasks = std::move(ordered);
   std::shared_ptr<Dag> dag(new Dag(std::move(definition)));
   dag->link();
@@ -206,7 +226,7 @@ Result<std::shared_ptr<const Dag>> Dag::build(DagDefinition definition) {
 
 void Dag::link() {
   const std::vector<Task>& tasks = definition_.tasks;
-  for (TaskIndex i = 0; i < tasks.size(); ++i) index_.emplace(tasks[i].id, i);
+  index_ = index_of(tasks);
   Edges up(tasks.size());
   for (TaskIndex i = 0; i < tasks.size(); ++i) {
     for (const std::string& id : tasks[i].after) up[i].push_back(index_.at(id));

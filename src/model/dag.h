@@ -147,6 +147,10 @@ struct DagDefinition {
   std::string version;        ///< SHA-256 of `canonical` and the bundle's content.
 };
 
+/// The members of one cycle among tasks, each waiting for the one before it, the first repeated at the
+/// end; empty: there is none. Every name in `after` must be the id of one of the tasks.
+std::vector<std::string> find_cycle(const std::vector<Task>& tasks);
+
 /// A validated workflow: immutable, shared by everything that runs on it; ignorant of files, clocks,
 /// runs and executors.
 class Dag {
