@@ -203,7 +203,9 @@ class Lexer {
     const std::size_t kind = Close.find(c);
     if (kind == std::string_view::npos) return true;
     if (!brackets.empty() && brackets.back() == Open[kind]) return brackets.pop_back(), true;
-    error(at_, at_ + 1, std::string("'") + c + "' closes nothing that is open here");
+    error(at_, at_ + 1, std::string("'") + c +
+                            (brackets.empty() ? "' closes nothing that is open here"
+                                              : std::string("' does not close '") + brackets.back() + "'"));
     return false;
   }
 

@@ -27,7 +27,7 @@ TEST(Check, NamesEveryMistakeWithAHint) {
             "33+4: there is no filter 'joni' (did you mean 'join'?)");
   EXPECT_EQ(checked("{{ 1 is evn }}"), "8+3: there is no test 'evn' (did you mean 'even'?)");
   EXPECT_EQ(checked("{{ rnage(3) }}"), "3+8: there is no function 'rnage' (did you mean 'range'?)");
-  EXPECT_EQ(checked("{{ dag.id }}"), "7+2: this object has no member 'id' (did you mean 'dag_id'?)");
+  EXPECT_EQ(checked("{{ dag.dagid }}"), "7+5: this object has no member 'dagid' (did you mean 'dag_id'?)");
   EXPECT_EQ(checked("{{ logical_date.strftme('%Y') }}"),
             "16+7: there is no method 'strftme' here (did you mean 'strftime'?)");
   EXPECT_EQ(checked("{{ conn.db.get_uri }}"), "11+7: 'get_uri' is a method (call it: get_uri(…))");
@@ -72,7 +72,7 @@ TEST(Quote, KeepsAnyTextOneShellWord) {
                    {"{{ '' | quote }}", "''"},
                    {"{{ \"it's; rm -rf $HOME `x`\" | quote }}", "'it'\"'\"'s; rm -rf $HOME `x`'"},
                    {"{{ ['a b', 1] | quote }}", "'a b' 1"},
-                   {"{{ 'a\\x00b' | quote }}", "error 12+5: a text with a NUL byte cannot be passed to a shell"}});
+                   {"{{ 'a\\x00b' | quote }}", "error 14+5: a text with a NUL byte cannot be passed to a shell"}});
 }
 
 }  // namespace

@@ -77,7 +77,7 @@ TEST(Hostile, NestingIsBounded) {
 
 TEST(Hostile, LimitsCanBeTighter) {
   EXPECT_EQ(rendered("{{ [[[1]]] }}", example_facts(), {.output_bytes = 100, .steps = 100, .depth = 2}),
-            "error 5+1: this template nests more than 2 levels deep");
+            "error 6+1: this template nests more than 2 levels deep");
   EXPECT_EQ(rendered("{{ 'aaaaaa' }}", example_facts(), {.output_bytes = 5}),
             "error 3+8: the text grows beyond 5 bytes (pass large data through a file or an object store)");
 }

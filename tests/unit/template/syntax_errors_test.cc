@@ -8,7 +8,7 @@ TEST(SyntaxErrors, PointAtTheMistake) {
       {"{{ 1 + }}", "7+2: expected a value before the end of the tag"},
       {"{{ a b }}", "5+1: unexpected 'b'"},
       {"{{ 'abc }}", "3+1: this text has no closing quote"},
-      {"{{ (1 }}", "0+2: this tag has no end (close it with '}}')"},
+      {"{{ (1 }}", "6+1: '}' does not close '('"},
       {"{{ 1) }}", "4+1: ')' closes nothing that is open here"},
       {"x {{ y", "2+2: this tag has no end (close it with '}}')"},
       {"{# x", "0+2: this comment has no end (close it with '#}')"},
