@@ -83,7 +83,8 @@ struct ManualSchedule {
 };
 
 /// Days on which a fire time is dropped or moved to the next day that is not in the list (same
-/// wall time). Dates are "YYYY-MM-DD" in the schedule's zone; weekends may be included.
+/// wall time). Dates are "YYYY-MM-DD" in the schedule's zone; weekends may be included. Only cron
+/// schedules heed it.
 struct HolidayRule {
   enum class Action { Exclude, ShiftForward, ShiftBackward } action = Action::Exclude;
   std::vector<std::string> days;  ///< Sorted, unique.

@@ -117,8 +117,6 @@ bool is_in_limits(const Timetable::Impl& impl, Instant fire) {
 Result<Timetable> Timetable::compile(const Schedule& schedule) {
   auto impl = std::make_shared<Impl>();
   impl->schedule = schedule;
-  if (schedule.holidays && impl->cron() == nullptr)
-    return invalid("read schedule: only cron schedules can take holidays into account");
   const auto compiled = std::visit(TimetableCompiler{*impl}, schedule.kind);
   if (!compiled) return compiled.error();
   return Timetable(std::move(impl));

@@ -6,6 +6,7 @@
 
 #include "base/file.h"
 #include "base/time_text.h"
+#include "base/time_zone.h"
 #include "timetable/timetable.h"
 
 namespace etesian::test {
