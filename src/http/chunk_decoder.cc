@@ -19,7 +19,9 @@ bool is_text(char c) { return c == '\t' || (static_cast<unsigned char>(c) >= 0x2
 /// One byte of framing; false when it is wrong.
 bool ChunkDecoder::take(char c) {
   const auto go_on = [this](bool is_right, Expect next) { return expect_ = next, is_right; };
-  const auto skip = [&](Expect next) { return go_on(is_text(c) && ++skipped_ <= SkippedBytesMax, next); };
+  const auto skip = [&](Expect next) {
+    return go_on(is_text(c) && ++skipped_ <= SkippedBytesMax, next);
+  };
   switch (expect_) {
     case Expect::Size:
       if (const int digit = hex_value(c); digit >= 0) {
@@ -29,7 +31,8 @@ bool ChunkDecoder::take(char c) {
       if (size_digits_ == 0) return false;
       if (c == ';') return skip(Expect::Extension);
       return go_on(c == '\r', Expect::SizeLf);
-    case Expect::Extension: return c == '\r' ? go_on(true, Expect::SizeLf) : skip(Expect::Extension);
+    case Expect::Extension:
+      return c == '\r' ? go_on(true, Expect::SizeLf) : skip(Expect::Extension);
     case Expect::SizeLf:
       size_digits_ = 0;
       return go_on(c == '\n', chunk_left_ == 0 ? Expect::TrailerStart : Expect::Data);
@@ -56,8 +59,8 @@ ChunkDecoder::Step ChunkDecoder::feed(std::string_view input, std::string& body,
   std::size_t at = 0;
   while (at < input.size() && expect_ != Expect::Nothing) {
     if (expect_ == Expect::Data) {
-      const std::size_t length = static_cast<std::size_t>(
-          std::min<std::uint64_t>(chunk_left_, input.size() - at));
+      const std::size_t length =
+          static_cast<std::size_t>(std::min<std::uint64_t>(chunk_left_, input.size() - at));
       body.append(input.substr(at, length));
       at += length;
       chunk_left_ -= length;
@@ -65,7 +68,8 @@ ChunkDecoder::Step ChunkDecoder::feed(std::string_view input, std::string& body,
       continue;
     }
     if (!take(input[at++])) return {State::Malformed, at};
-    if (expect_ == Expect::Data && chunk_left_ > body_bytes_max - std::min(body.size(), body_bytes_max)) {
+    if (expect_ == Expect::Data &&
+        chunk_left_ > body_bytes_max - std::min(body.size(), body_bytes_max)) {
       return {State::TooLarge, at};
     }
   }

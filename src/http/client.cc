@@ -1,17 +1,17 @@
 #include <sys/socket.h>
 
+#include <array>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/core/tcp_stream.hpp>
+#include <boost/beast/http/buffer_body.hpp>
 #include <boost/beast/http/chunk_encode.hpp>
 #include <boost/beast/http/parser.hpp>
 #include <boost/beast/http/read.hpp>
 #include <boost/beast/http/string_body.hpp>
 #include <boost/beast/http/write.hpp>
-#include <boost/beast/http/buffer_body.hpp>
 #include <boost/url/parse.hpp>
-#include <array>
 #include <limits>
 
 #include "base/check.h"
@@ -59,7 +59,8 @@ class BeastClient final : public Client {
  private:
   enum class Silence { TimesOut, IsAllowed };
 
-  Result<Response> exchange(const ClientRequest& request, const OnChunk& on_chunk, Silence silence) {
+  Result<Response> exchange(const ClientRequest& request, const OnChunk& on_chunk,
+                            Silence silence) {
     // The server says close by closing: seen here, even a POST can use a fresh connection.
     if (stream_ && has_ended()) stream_.reset();
     const bool is_reused = stream_.has_value();
@@ -96,7 +97,8 @@ class BeastClient final : public Client {
     stream_.emplace(context_);
     stream_->expires_after(timeout_);
     error = wait([&](auto done) {
-      stream_->async_connect(endpoints, [done](error_code result, const tcp::endpoint&) { done(result); });
+      stream_->async_connect(endpoints,
+                             [done](error_code result, const tcp::endpoint&) { done(result); });
     });
     if (!error) stream_->socket().set_option(tcp::no_delay(true), error);
     if (error) stream_.reset();
@@ -117,7 +119,8 @@ class BeastClient final : public Client {
     if (request.method == "HEAD") parser.skip(true);
     stream_->expires_after(timeout_);
     const error_code error = wait([&](auto done) {
-      bhttp::async_write(*stream_, message, [done](error_code result, std::size_t) { done(result); });
+      bhttp::async_write(*stream_, message,
+                         [done](error_code result, std::size_t) { done(result); });
     });
     // A server that refuses the head answers before it has read the body: its answer counts.
     if (error && error != boost::system::errc::connection_reset &&
@@ -131,8 +134,8 @@ class BeastClient final : public Client {
     });
   }
 
-  Result<Response> read_answer(const ClientRequest& request, Parser& parser, const OnChunk& on_chunk,
-                               Silence silence) {
+  Result<Response> read_answer(const ClientRequest& request, Parser& parser,
+                               const OnChunk& on_chunk, Silence silence) {
     Response response;
     response.status = static_cast<int>(parser.get().result_int());
     response.content_type.clear();

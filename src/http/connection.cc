@@ -92,7 +92,8 @@ bool Connection::accept_head(std::string_view text) {
   }
   const Route& route = *std::get<const Route*>(admitted);
   is_token_route_ = route.access == Access::Token;
-  if (head->content_length > route.body_bytes_max) return refuse(error_response(413, "body too large"));
+  if (head->content_length > route.body_bytes_max)
+    return refuse(error_response(413, "body too large"));
   if (head->expects_continue && has_body && in_.empty()) {
     out_ += "HTTP/1.1 100 Continue\r\n\r\n";
     if (!flush() && phase_ == Phase::Closed) return false;
@@ -113,7 +114,8 @@ bool Connection::read_body() {
     if (state == ChunkDecoder::State::Malformed) {
       return refuse(error_response(400, "malformed request: chunk"));
     }
-    if (state == ChunkDecoder::State::TooLarge) return refuse(error_response(413, "body too large"));
+    if (state == ChunkDecoder::State::TooLarge)
+      return refuse(error_response(413, "body too large"));
     is_complete = state == ChunkDecoder::State::Done;
   } else {
     const std::size_t wanted = incoming_->head.content_length - body.size();

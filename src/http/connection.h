@@ -28,8 +28,8 @@ struct Site {
   std::vector<char> read_buffer = std::vector<char>(64UL << 10);
 };
 
-/// One client: reads a request, lets the router answer it, writes the answer, and only then looks at
-/// the next. Nothing is read meanwhile, so a client can pile up no work. HTTP thread only.
+/// One client: reads a request, lets the router answer it, writes the answer, and only then looks
+/// at the next. Nothing is read meanwhile, so a client can pile up no work. HTTP thread only.
 class Connection final : public std::enable_shared_from_this<Connection> {
  public:
   Connection(Site& site, boost::asio::ip::tcp::socket socket, std::string peer);

@@ -11,7 +11,7 @@ namespace etesian::http {
 /// escape or a NUL.
 std::optional<std::vector<std::pair<std::string, std::string>>> parse_query(std::string_view query);
 
-int hex_value(char digit);  ///< -1 for anything but 0-9, a-f, A-F.
+int hex_value(char digit);                    ///< -1 for anything but 0-9, a-f, A-F.
 std::string to_lower(std::string_view text);  ///< ASCII letters only.
 
 }  // namespace etesian::http

@@ -20,7 +20,8 @@ bool HostRule::allows(std::string_view host) const {
   if (colon != std::string_view::npos) {
     const std::string_view port = host.substr(colon + 1);
     const auto is_digit = [](char c) { return c >= '0' && c <= '9'; };
-    if (port.empty() || port.size() > 5 || !std::all_of(port.begin(), port.end(), is_digit)) return false;
+    if (port.empty() || port.size() > 5 || !std::all_of(port.begin(), port.end(), is_digit))
+      return false;
   }
   const std::string name = to_lower(host.substr(0, colon));
   return std::find(names_.begin(), names_.end(), name) != names_.end();

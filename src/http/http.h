@@ -22,7 +22,7 @@ struct Request {
   std::vector<std::pair<std::string, std::string>> headers;  ///< Names lower case.
   std::string body;
   std::string peer;                           ///< Address of the client, for limits and audit.
-  std::map<std::string, std::string> params;  ///< Path parameters of the route, decoded exactly once.
+  std::map<std::string, std::string> params;  ///< Of the route's pattern, decoded exactly once.
   std::string user;                           ///< Set by the authenticator; empty on open routes.
 
   std::optional<std::string> header(std::string_view lower_case_name) const;
@@ -34,8 +34,8 @@ struct Response {
   int status = 200;
   std::string body;
   std::string content_type = "application/json";  ///< Empty: no Content-Type.
-  /// Of a handler: control characters in values become blanks; framing, Date and the security headers
-  /// belong to the server and are left out. Of the client: names lower case.
+  /// Of a handler: control characters in values become blanks; framing, Date and security headers
+  /// are the server's and left out here. Of the client: names lower case.
   std::vector<std::pair<std::string, std::string>> headers;
 };
 
@@ -61,8 +61,8 @@ class Reply {
   virtual std::shared_ptr<Stream> stream(Response head) = 0;
 };
 
-/// Called on the HTTP thread; must not block. The request lives until the handler returns: copy what a
-/// later answer needs. What it throws is logged and answered with 500.
+/// Called on the HTTP thread; must not block. The request lives until the handler returns: copy
+/// what a later answer needs. What it throws is logged and answered with 500.
 using Handler = std::function<void(const Request&, std::shared_ptr<Reply>)>;
 
 /// Who may use a route. Deny by default: the value without a word is Token.
@@ -79,9 +79,9 @@ struct Route {
 
 /// Route table. Segments are compared raw (still encoded) for literals and decoded exactly once for
 /// parameters; "//", ".", "..", empty and over-long segments never match. Literal beats parameter.
-/// HEAD is answered by the GET route (the server drops the body); OPTIONS lists methods; a known path
-/// with another method is 405 with Allow. A Token route asks the authenticator before anything else is
-/// revealed; so does an unknown path below /api or below the first segment of any Token route.
+/// HEAD is answered by the GET route (the server drops the body); OPTIONS lists methods; a known
+/// path with another method is 405 with Allow. A Token route authenticates before it reveals
+/// anything; so does an unknown path below /api or below the first segment of any Token route.
 class Router {
  public:
   /// The user of a bearer token or nullopt. Called on the HTTP thread with the head alone (no body
@@ -92,7 +92,7 @@ class Router {
   void add(Route route);
   void set_authenticator(Authenticator authenticator);
   const std::vector<Route>& routes() const { return routes_; }
-  /// Decides on the head alone, so that no body is read in vain: the route, with `params` and `user`
+  /// Decides on the head alone, so no body is read in vain: the route, with `params` and `user`
   /// of `head` set, or the refusal (400, 401, 404, 405; 204 for OPTIONS).
   std::variant<const Route*, Response> admit(Request& head) const;
   /// admit(), then the body limit (413), then the handler. Errors of a handler pass through.
@@ -121,20 +121,20 @@ struct ServerOptions {
   /// longest makes room for the new one.
   std::size_t connections_max = 12'000;
   std::size_t stream_backlog_bytes_max = 1UL << 20;  ///< A chunk above it cuts the client off.
-  /// Names that the Host header may carry (421 otherwise), with any port. A server bound to loopback
-  /// also takes localhost, 127.0.0.1 and [::1], and nothing else when this is empty (DNS rebinding);
+  /// Names that the Host header may carry (421 otherwise), with any port. When bound to loopback it
+  /// also takes localhost, 127.0.0.1 and [::1], and no other when this is empty (DNS rebinding);
   /// beyond loopback, empty means any name.
   std::vector<std::string> host_names{};
 };
 
-/// HTTP/1.1 server on one thread of its own (Boost.Asio behind this header): keep-alive, pipelining
-/// in order, chunked streams, limits of ServerOptions. Whatever two parsers could read differently is
-/// 400 and close: CL+TE, a repeated Content-Length, obs-fold, bare CR or LF, bad chunks, absolute-form
-/// targets. Security headers (CSP, nosniff, …) are on every answer, errors included; Cache-Control:
+/// HTTP/1.1 server on one thread of its own (Boost.Asio behind it): keep-alive, pipelining
+/// in order, chunked streams, limits of ServerOptions. What two parsers could read differently is
+/// 400 and close: CL+TE, repeated Content-Length, obs-fold, bare CR or LF, bad chunks, absolute
+/// targets. Security headers (CSP, nosniff, …) are on every answer, errors too; Cache-Control:
 /// no-store on every error and on every answer of a Token route.
 class Server {
  public:
-  /// Errors: Unavailable ("listen on 127.0.0.1:8080: address already in use; choose another --port").
+  /// Errors: Unavailable ("listen on 127.0.0.1:80: address already in use; choose another --port").
   static Result<std::unique_ptr<Server>> start(const ServerOptions& options,
                                                std::shared_ptr<const Router> router);
   virtual ~Server() = default;  ///< Stops accepting, closes connections, joins the thread.
@@ -156,7 +156,7 @@ struct ClientRequest {
   std::vector<std::pair<std::string, std::string>> headers;
 };
 
-/// A blocking client of one server, plain HTTP (keep-alive). Not thread-safe. A kept connection that
+/// A blocking client of one server, plain HTTP, keep-alive. Not thread-safe. A kept connection that
 /// the server has closed is replaced once, unseen, where the request may safely be sent again.
 class Client {
  public:
@@ -167,7 +167,7 @@ class Client {
   /// Errors: Unavailable (cannot connect: "connect to http://…: connection refused; is the server
   /// running? start it with 'etesian up'"), Timeout, Corrupt (not HTTP).
   virtual Result<Response> send(const ClientRequest& request) = 0;
-  /// Calls `on_chunk` for each piece of a streamed answer until it ends or `on_chunk` returns false.
+  /// Calls `on_chunk` for each piece of a streamed answer until it ends or that returns false.
   /// `timeout` holds until the head has come; then silence is allowed. The Response has no body.
   virtual Result<Response> stream(const ClientRequest& request,
                                   const std::function<bool(std::string_view)>& on_chunk) = 0;

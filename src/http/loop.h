@@ -6,8 +6,8 @@
 
 namespace etesian::http {
 
-/// The event loop of a server's one thread. Replies and streams keep it alive, so that an answer given
-/// after the server has gone is dropped instead of touching freed memory.
+/// The event loop of a server's one thread. Replies and streams keep it alive, so that an answer
+/// given after the server has gone is dropped instead of touching freed memory.
 struct Loop {
   boost::asio::io_context context{1};
 

@@ -29,7 +29,8 @@ bool StreamEnd::write(std::string_view chunk) {
     return false;
   }
   const std::size_t before = pending_.size();
-  if (framing_ == Framing::Chunked) fmt::format_to(std::back_inserter(pending_), "{:x}\r\n", chunk.size());
+  if (framing_ == Framing::Chunked)
+    fmt::format_to(std::back_inserter(pending_), "{:x}\r\n", chunk.size());
   pending_.append(chunk);
   if (framing_ == Framing::Chunked) pending_.append("\r\n");
   backlog_bytes_ += pending_.size() - before;

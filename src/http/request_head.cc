@@ -16,7 +16,9 @@ bool is_token_char(char c) {
 bool is_visible(char c) { return c > ' ' && c < '\x7f'; }
 
 /// Field values: visible, blank, tab and bytes from 0x80 (RFC 9110, section 5.5).
-bool is_value_char(char c) { return c == '\t' || (static_cast<unsigned char>(c) >= 0x20 && c != '\x7f'); }
+bool is_value_char(char c) {
+  return c == '\t' || (static_cast<unsigned char>(c) >= 0x20 && c != '\x7f');
+}
 
 std::string_view trim(std::string_view text) {
   const std::size_t begin = std::min(text.find_first_not_of(" \t"), text.size());
@@ -83,7 +85,8 @@ Result<Done> apply_field(std::string_view name, std::string_view value, FieldsSe
     const std::string options = "," + to_lower(value) + ",";
     for (std::size_t begin = 1; begin < options.size();) {
       const std::size_t end = options.find(',', begin);
-      if (trim(std::string_view(options).substr(begin, end - begin)) == "close") head.keep_alive = false;
+      if (trim(std::string_view(options).substr(begin, end - begin)) == "close")
+        head.keep_alive = false;
       begin = end + 1;
     }
   } else if (name == "expect") {

@@ -13,7 +13,8 @@ namespace etesian::http {
 namespace {
 
 constexpr std::string_view SecurityHeaders =
-    "Content-Security-Policy: default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' "
+    "Content-Security-Policy: default-src 'none'; script-src 'self'; style-src 'self'; img-src "
+    "'self' "
     "data:; connect-src 'self'; font-src 'self'; base-uri 'none'; form-action 'self'; "
     "frame-ancestors 'none'; object-src 'none'\r\n"
     "X-Content-Type-Options: nosniff\r\n"
@@ -22,13 +23,17 @@ constexpr std::string_view SecurityHeaders =
     "Cross-Origin-Resource-Policy: same-origin\r\n"
     "Permissions-Policy: camera=(), geolocation=(), microphone=(), payment=(), usb=()\r\n";
 
-constexpr std::array<std::string_view, 11> ServerOwned = {
-    "connection",      "content-length",
-    "content-type",    "content-security-policy",
-    "date",            "transfer-encoding",
-    "referrer-policy", "cross-origin-opener-policy",
-    "permissions-policy", "cross-origin-resource-policy",
-    "x-content-type-options"};
+constexpr std::array<std::string_view, 11> ServerOwned = {"connection",
+                                                          "content-length",
+                                                          "content-type",
+                                                          "content-security-policy",
+                                                          "date",
+                                                          "transfer-encoding",
+                                                          "referrer-policy",
+                                                          "cross-origin-opener-policy",
+                                                          "permissions-policy",
+                                                          "cross-origin-resource-policy",
+                                                          "x-content-type-options"};
 
 std::string_view reason(int status) {
   switch (status) {
@@ -79,7 +84,8 @@ void append_field(std::string& out, std::string_view name, std::string_view valu
 }  // namespace
 
 std::string_view DateText::at(Instant now) {
-  constexpr std::array<std::string_view, 7> Days = {"Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"};
+  constexpr std::array<std::string_view, 7> Days = {"Sun", "Mon", "Tue", "Wed",
+                                                    "Thu", "Fri", "Sat"};
   constexpr std::array<std::string_view, 12> Months = {"Jan", "Feb", "Mar", "Apr", "May", "Jun",
                                                        "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
   const auto second = std::chrono::floor<std::chrono::seconds>(now).time_since_epoch().count();

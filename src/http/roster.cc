@@ -31,8 +31,7 @@ void Roster::wait_for(Place place, Wait wait) {
     place->deadline = Instant::max();
     return;
   }
-  place->deadline =
-      std::chrono::steady_clock::now() + patience_[static_cast<std::size_t>(wait)];
+  place->deadline = std::chrono::steady_clock::now() + patience_[static_cast<std::size_t>(wait)];
   if (place->deadline < armed_for_) arm(place->deadline);
 }
 

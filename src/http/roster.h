@@ -16,8 +16,8 @@ class Connection;
 enum class Wait { Nothing, Idle, Head, Body, Write, Linger };
 constexpr std::size_t WaitKinds = 6;
 
-/// Owns the open connections, ordered by when their patience ends: one queue a kind of wait, and one
-/// timer for all. A change is O(1) and makes no system call as a rule. HTTP thread only.
+/// Owns the open connections, ordered by when their patience ends: one queue a kind of wait, and
+/// one timer for all. A change is O(1) and makes no system call as a rule. HTTP thread only.
 class Roster {
  public:
   using Instant = std::chrono::steady_clock::time_point;
@@ -35,8 +35,8 @@ class Roster {
   void wait_for(Place place, Wait wait);
   void remove(Place place);
   std::size_t size() const { return size_; }
-  /// Closes the connection that idles longest, or else the one that owes its head longest. False: all
-  /// are at work.
+  /// Closes the connection that idles longest, or else the one that owes its head longest. False:
+  /// all are at work.
   bool close_most_idle();
   void close_all();
 

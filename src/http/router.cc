@@ -47,7 +47,8 @@ void Router::add(Route route) {
   std::vector<Segment> pattern;
   for (const std::string_view text : *texts) {
     const bool is_parameter = text.front() == '{' && text.back() == '}';
-    pattern.push_back({std::string(is_parameter ? text.substr(1, text.size() - 2) : text), is_parameter});
+    pattern.push_back(
+        {std::string(is_parameter ? text.substr(1, text.size() - 2) : text), is_parameter});
   }
   const auto same = [](const Segment& a, const Segment& b) {
     return a.is_parameter == b.is_parameter && (a.is_parameter || a.text == b.text);
@@ -72,7 +73,8 @@ std::vector<std::size_t> Router::matches(const std::vector<std::string_view>& se
     return pattern.is_parameter || pattern.text == segment;
   };
   for (std::size_t i = 0; i < routes_.size(); ++i) {
-    if (std::equal(patterns_[i].begin(), patterns_[i].end(), segments.begin(), segments.end(), fits)) {
+    if (std::equal(patterns_[i].begin(), patterns_[i].end(), segments.begin(), segments.end(),
+                   fits)) {
       found.push_back(i);
     }
   }

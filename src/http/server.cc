@@ -71,8 +71,8 @@ class AsioServer final : public Server {
   std::uint16_t port() const override { return port_; }
 
  private:
-  /// Waits for a client before it calls accept(): out of descriptors, accept() fails whether anybody
-  /// waits or not, and idle connections would be closed for nobody.
+  /// Waits for a client before it calls accept(): out of descriptors, accept() fails whether
+  /// anybody waits or not, and idle connections would be closed for nobody.
   void await_client() {
     acceptor_.async_wait(tcp::acceptor::wait_read, [this](const error_code& error) {
       if (!error) accept_one();
@@ -143,8 +143,8 @@ Result<std::unique_ptr<Server>> Server::start(const ServerOptions& options,
   if (!error) acceptor.bind(endpoint, error);
   if (!error) acceptor.listen(asio::socket_base::max_listen_connections, error);
   if (error) return listen_error(options, error);
-  return std::unique_ptr<Server>(
-      std::make_unique<AsioServer>(options, std::move(router), std::move(loop), std::move(acceptor)));
+  return std::unique_ptr<Server>(std::make_unique<AsioServer>(
+      options, std::move(router), std::move(loop), std::move(acceptor)));
 }
 
 }  // namespace etesian::http

@@ -66,7 +66,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     std::string halves;
     const std::size_t cut = data[0] % once.consumed;
     decoder.feed(text.substr(0, cut), halves, 1 << 16);
-    if (decoder.feed(text.substr(cut), halves, 1 << 16).state != ChunkDecoder::State::Done) std::abort();
+    if (decoder.feed(text.substr(cut), halves, 1 << 16).state != ChunkDecoder::State::Done)
+      std::abort();
     if (halves != whole) std::abort();
   }
   return 0;

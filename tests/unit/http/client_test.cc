@@ -9,7 +9,8 @@ namespace {
 /// A server of one scripted connection after the other, for what ours would never do.
 class ScriptedServer {
  public:
-  explicit ScriptedServer(std::vector<std::string> answers) : listener_(::socket(AF_INET, SOCK_STREAM, 0)) {
+  explicit ScriptedServer(std::vector<std::string> answers)
+      : listener_(::socket(AF_INET, SOCK_STREAM, 0)) {
     sockaddr_in address{};
     address.sin_family = AF_INET;
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
@@ -47,26 +48,41 @@ std::unique_ptr<Client> client_of(std::string_view url, Duration timeout = Patie
   return std::move(*client);
 }
 
-std::string url_of(const Server& server) { return "http://127.0.0.1:" + std::to_string(server.port()); }
+std::string url_of(const Server& server) {
+  return "http://127.0.0.1:" + std::to_string(server.port());
+}
 
 Router echo_router() {
   Router router;
-  router.add({.method = "POST", .pattern = "/base/echo", .access = Access::Open,
-              .handler = [](const Request& request, std::shared_ptr<Reply> reply) {
-                reply->send({.status = 201, .body = request.body + request.header("x-a").value_or(""),
-                             .content_type = "text/plain", .headers = {{"X-Peer", request.peer}}});
-              },
-              .operation_id = "echo", .body_bytes_max = 8UL << 20});
-  router.add({.method = "GET", .pattern = "/never", .access = Access::Open,
-              .handler = [kept = std::make_shared<std::vector<std::shared_ptr<Reply>>>()](
-                             const Request&, std::shared_ptr<Reply> reply) { kept->push_back(reply); },
-              .operation_id = "never"});
-  router.add({.method = "GET", .pattern = "/lines", .access = Access::Open,
-              .handler = [](const Request&, std::shared_ptr<Reply> reply) {
-                const auto stream = reply->stream({.status = 200, .body = {}, .content_type = "text/plain", .headers = {}});
-                for (const char* line : {"one\n", "two\n", "three\n"}) stream->write(line);
-                stream->end();
-              },
+  router.add({.method = "POST",
+              .pattern = "/base/echo",
+              .access = Access::Open,
+              .handler =
+                  [](const Request& request, std::shared_ptr<Reply> reply) {
+                    reply->send({.status = 201,
+                                 .body = request.body + request.header("x-a").value_or(""),
+                                 .content_type = "text/plain",
+                                 .headers = {{"X-Peer", request.peer}}});
+                  },
+              .operation_id = "echo",
+              .body_bytes_max = 8UL << 20});
+  router.add(
+      {.method = "GET",
+       .pattern = "/never",
+       .access = Access::Open,
+       .handler = [kept = std::make_shared<std::vector<std::shared_ptr<Reply>>>()](
+                      const Request&, std::shared_ptr<Reply> reply) { kept->push_back(reply); },
+       .operation_id = "never"});
+  router.add({.method = "GET",
+              .pattern = "/lines",
+              .access = Access::Open,
+              .handler =
+                  [](const Request&, std::shared_ptr<Reply> reply) {
+                    const auto stream = reply->stream(
+                        {.status = 200, .body = {}, .content_type = "text/plain", .headers = {}});
+                    for (const char* line : {"one\n", "two\n", "three\n"}) stream->write(line);
+                    stream->end();
+                  },
               .operation_id = "lines"});
   return router;
 }
@@ -74,21 +90,25 @@ Router echo_router() {
 TEST(Client, sends_and_keeps_the_connection) {
   const auto server = serve(echo_router());
   const auto client = client_of(url_of(*server) + "/base/");
-  for (const std::string& body : {std::string("hello "), std::string(5UL << 20, 'x'), std::string()}) {
-    const auto response = client->send({.method = "POST", .target = "/echo", .body = body, .headers = {{"X-A", "there"}}});
+  for (const std::string& body :
+       {std::string("hello "), std::string(5UL << 20, 'x'), std::string()}) {
+    const auto response = client->send(
+        {.method = "POST", .target = "/echo", .body = body, .headers = {{"X-A", "there"}}});
     ASSERT_TRUE(response) << response.error().message;
     EXPECT_EQ(response->status, 201);
     EXPECT_EQ(response->body, body + "there");
     EXPECT_EQ(response->content_type, "text/plain");
     EXPECT_NE(std::find(response->headers.begin(), response->headers.end(),
-                        std::pair(std::string("x-peer"), std::string("127.0.0.1"))), response->headers.end());
+                        std::pair(std::string("x-peer"), std::string("127.0.0.1"))),
+              response->headers.end());
   }
 }
 
 TEST(Client, head_has_no_body) {
   const auto server = serve(echo_router());
   const auto client = client_of(url_of(*server));
-  const auto response = client->send({.method = "HEAD", .target = "/nothing", .body = {}, .headers = {}});
+  const auto response =
+      client->send({.method = "HEAD", .target = "/nothing", .body = {}, .headers = {}});
   ASSERT_TRUE(response) << response.error().message;
   EXPECT_EQ(response->status, 404);
   EXPECT_EQ(response->body, "");
@@ -127,8 +147,9 @@ TEST(Client, nobody_listening_is_told_with_the_way_out) {
   const auto response = client_of(url)->send({.target = "/", .body = {}, .headers = {}});
   ASSERT_FALSE(response);
   EXPECT_EQ(response.error().code, ErrorCode::Unavailable);
-  EXPECT_EQ(response.error().message, "connect to " + url +
-                                          ": connection refused; is the server running? start it with 'etesian up'");
+  EXPECT_EQ(response.error().message,
+            "connect to " + url +
+                ": connection refused; is the server running? start it with 'etesian up'");
 }
 
 TEST(Client, a_server_that_does_not_answer_is_a_timeout) {
@@ -151,7 +172,8 @@ TEST(Client, an_answer_cut_short_is_unavailable) {
   ScriptedServer server({"HTTP/1.1 200 OK\r\nContent-Length: 30\r\n\r\nshort"});
   const auto response = client_of(server.url())->send({.target = "/", .body = {}, .headers = {}});
   ASSERT_FALSE(response);
-  EXPECT_EQ(response.error().message, "GET " + server.url() + "/: the server closed the connection");
+  EXPECT_EQ(response.error().message,
+            "GET " + server.url() + "/: the server closed the connection");
 }
 
 TEST(Client, streams_piece_by_piece_to_the_end) {
@@ -175,7 +197,8 @@ TEST(Client, may_stop_reading_a_stream_and_go_on) {
 }
 
 TEST(Client, a_url_it_cannot_use_is_told) {
-  for (const char* url : {"", "localhost:8080", "https://h", "http://", "http://u:p@h", "http://h?x", "http://h/#f"}) {
+  for (const char* url : {"", "localhost:8080", "https://h", "http://", "http://u:p@h",
+                          "http://h?x", "http://h/#f"}) {
     const auto client = Client::create(url, Patience);
     ASSERT_FALSE(client) << url;
     EXPECT_EQ(client.error().code, ErrorCode::InvalidInput) << url;

@@ -21,8 +21,11 @@ std::size_t resident_bytes() {
 
 Router health_router() {
   Router router;
-  router.add({.method = "GET", .pattern = "/health", .access = Access::Open,
-              .handler = answer_with("ok"), .operation_id = "health"});
+  router.add({.method = "GET",
+              .pattern = "/health",
+              .access = Access::Open,
+              .handler = answer_with("ok"),
+              .operation_id = "health"});
   return router;
 }
 

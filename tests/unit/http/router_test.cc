@@ -27,12 +27,23 @@ class RouterTest : public testing::Test {
     add("GET", "/execution/{id}", Access::Token, "execution");
   }
   void add(std::string method, std::string pattern, Access access, std::string name) {
-    router_.add({.method = std::move(method), .pattern = std::move(pattern), .access = access,
-                 .handler = tell(name), .operation_id = name, .body_bytes_max = 10});
+    router_.add({.method = std::move(method),
+                 .pattern = std::move(pattern),
+                 .access = access,
+                 .handler = tell(name),
+                 .operation_id = name,
+                 .body_bytes_max = 10});
   }
-  Response ask(std::string method, std::string path, std::string token = "right", std::string body = "") {
-    Request request{.method = std::move(method), .path = std::move(path), .query = {}, .headers = {},
-                    .body = std::move(body), .peer = {}, .params = {}, .user = {}};
+  Response ask(std::string method, std::string path, std::string token = "right",
+               std::string body = "") {
+    Request request{.method = std::move(method),
+                    .path = std::move(path),
+                    .query = {},
+                    .headers = {},
+                    .body = std::move(body),
+                    .peer = {},
+                    .params = {},
+                    .user = {}};
     if (!token.empty()) request.headers.emplace_back("authorization", "Bearer " + token);
     auto reply = std::make_shared<RecordingReply>();
     router_.handle(std::move(request), reply);
@@ -69,12 +80,26 @@ TEST_F(RouterTest, the_earlier_literal_wins) {
 }
 
 TEST_F(RouterTest, other_spellings_of_an_open_route_never_reach_it) {
-  for (const char* path :
-       {"//api/v2/version", "/api//v2/version", "/api/v2/version/", "/api/v2/version.",
-        "/api/v2/version;x", "/api/v2/version%2F", "/api/v2/./version", "/api/v2/dags/../version",
-        "/api/v2/dags/..;/version", "/api/v2/%76ersion", "/%61pi/v2/version", "/API/v2/version",
-        "/api/v2/Version", "/api/v2%2Fversion", "/api/v2/version%20", "/api/v2/%2e/version",
-        "http://x/api/v2/version", "api/v2/version", "", "*"}) {
+  for (const char* path : {"//api/v2/version",
+                           "/api//v2/version",
+                           "/api/v2/version/",
+                           "/api/v2/version.",
+                           "/api/v2/version;x",
+                           "/api/v2/version%2F",
+                           "/api/v2/./version",
+                           "/api/v2/dags/../version",
+                           "/api/v2/dags/..;/version",
+                           "/api/v2/%76ersion",
+                           "/%61pi/v2/version",
+                           "/API/v2/version",
+                           "/api/v2/Version",
+                           "/api/v2%2Fversion",
+                           "/api/v2/version%20",
+                           "/api/v2/%2e/version",
+                           "http://x/api/v2/version",
+                           "api/v2/version",
+                           "",
+                           "*"}) {
     const std::string without = said("GET", path, "");
     EXPECT_TRUE(without == "404" || without == "401") << path << ": " << without;
     EXPECT_EQ(said("GET", path), "404") << path;
@@ -146,7 +171,11 @@ TEST_F(RouterTest, an_over_long_segment_matches_nothing) {
 
 TEST(Router, without_an_authenticator_a_token_route_is_closed) {
   Router router;
-  router.add({.method = "GET", .pattern = "/x", .access = {}, .handler = answer_with("x"), .operation_id = "x"});
+  router.add({.method = "GET",
+              .pattern = "/x",
+              .access = {},
+              .handler = answer_with("x"),
+              .operation_id = "x"});
   Request request;
   request.method = "GET";
   request.path = "/x";
@@ -157,8 +186,11 @@ TEST(Router, without_an_authenticator_a_token_route_is_closed) {
 
 TEST(RouterDeathTest, one_pattern_has_one_route_for_a_method) {
   Router router;
-  const Route route{.method = "GET", .pattern = "/x/{a}", .access = Access::Open,
-                    .handler = answer_with("x"), .operation_id = "x"};
+  const Route route{.method = "GET",
+                    .pattern = "/x/{a}",
+                    .access = Access::Open,
+                    .handler = answer_with("x"),
+                    .operation_id = "x"};
   router.add(route);
   Route twin = route;
   twin.pattern = "/x/{b}";

@@ -11,14 +11,22 @@ class Streams {
  public:
   Router router() {
     Router router;
-    router.add({.method = "GET", .pattern = "/events", .access = Access::Open,
-                .handler = [this](const Request&, std::shared_ptr<Reply> reply) {
-                  opened_.set_value(reply->stream({.status = 200, .body = "ignored",
-                                                   .content_type = "text/event-stream", .headers = {}}));
-                },
+    router.add({.method = "GET",
+                .pattern = "/events",
+                .access = Access::Open,
+                .handler =
+                    [this](const Request&, std::shared_ptr<Reply> reply) {
+                      opened_.set_value(reply->stream({.status = 200,
+                                                       .body = "ignored",
+                                                       .content_type = "text/event-stream",
+                                                       .headers = {}}));
+                    },
                 .operation_id = "events"});
-    router.add({.method = "GET", .pattern = "/hello", .access = Access::Open,
-                .handler = answer_with("hello"), .operation_id = "hello"});
+    router.add({.method = "GET",
+                .pattern = "/hello",
+                .access = Access::Open,
+                .handler = answer_with("hello"),
+                .operation_id = "hello"});
     return router;
   }
   std::shared_ptr<Stream> take() { return opened_.get_future().get(); }
@@ -172,7 +180,9 @@ TEST(Stream, many_writers_and_a_reader_lose_nothing) {
   stream->end();
   const std::string all = client.receive_until("\r\n0\r\n\r\n");
   std::size_t lines = 0;
-  for (std::size_t at = all.find("line\n"); at != std::string::npos; at = all.find("line\n", at + 1)) ++lines;
+  for (std::size_t at = all.find("line\n"); at != std::string::npos;
+       at = all.find("line\n", at + 1))
+    ++lines;
   EXPECT_EQ(lines, 8000U);
 }
 

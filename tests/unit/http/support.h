@@ -34,7 +34,8 @@ class RawClient {
   explicit RawClient(std::uint16_t port, int receive_buffer_bytes = 0)
       : socket_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
     if (receive_buffer_bytes > 0) {
-      ::setsockopt(socket_, SOL_SOCKET, SO_RCVBUF, &receive_buffer_bytes, sizeof receive_buffer_bytes);
+      ::setsockopt(socket_, SOL_SOCKET, SO_RCVBUF, &receive_buffer_bytes,
+                   sizeof receive_buffer_bytes);
     }
     sockaddr_in address{};
     address.sin_family = AF_INET;
@@ -78,7 +79,8 @@ class RawClient {
       if (!more) break;
       received_ += *more;
     }
-    const std::size_t length = std::min(received_.find(end), received_.size() - end.size()) + end.size();
+    const std::size_t length =
+        std::min(received_.find(end), received_.size() - end.size()) + end.size();
     std::string result = received_.substr(0, length);
     received_.erase(0, length);
     return result;
@@ -109,7 +111,9 @@ class RawClient {
   std::string received_;
 };
 
-inline std::string status_line(const std::string& answer) { return answer.substr(0, answer.find("\r\n")); }
+inline std::string status_line(const std::string& answer) {
+  return answer.substr(0, answer.find("\r\n"));
+}
 inline std::string body_of(const std::string& answer) {
   const std::size_t end = answer.find("\r\n\r\n");
   return end == std::string::npos ? "" : answer.substr(end + 4);

@@ -26,8 +26,9 @@ TEST(PercentCode, a_malformed_escape_is_no_text) {
 
 TEST(Query, is_decoded_once_in_order_with_repeats) {
   using Pairs = std::vector<std::pair<std::string, std::string>>;
-  EXPECT_EQ(parse_query("a=1&b=x+y&a=%2B%2520&flag&=v&&c=d=e"),
-            (Pairs{{"a", "1"}, {"b", "x y"}, {"a", "+%20"}, {"flag", ""}, {"", "v"}, {"c", "d=e"}}));
+  EXPECT_EQ(
+      parse_query("a=1&b=x+y&a=%2B%2520&flag&=v&&c=d=e"),
+      (Pairs{{"a", "1"}, {"b", "x y"}, {"a", "+%20"}, {"flag", ""}, {"", "v"}, {"c", "d=e"}}));
   EXPECT_EQ(parse_query(""), Pairs{});
   EXPECT_EQ(parse_query("a=%00"), std::nullopt);
   EXPECT_EQ(parse_query("a=%x"), std::nullopt);
@@ -47,7 +48,8 @@ std::string feed(std::string_view input, std::size_t piece_bytes, std::size_t ma
 }
 
 TEST(ChunkedBody, is_the_same_however_it_is_cut) {
-  const std::string_view text = "5;a=\"b\"\r\nhello\r\n00A\r\n, my world\r\n0\r\nX-Sum: 1\r\n\r\nGET /";
+  const std::string_view text =
+      "5;a=\"b\"\r\nhello\r\n00A\r\n, my world\r\n0\r\nX-Sum: 1\r\n\r\nGET /";
   for (std::size_t piece = 1; piece <= text.size(); ++piece) {
     EXPECT_EQ(feed(text, piece), "hello, my world|" + std::string("GET /").substr(0, 5));
   }
@@ -55,9 +57,10 @@ TEST(ChunkedBody, is_the_same_however_it_is_cut) {
 
 TEST(ChunkedBody, whatever_is_not_exact_is_malformed) {
   for (const char* text :
-       {"\r\n", "g\r\n", "5\nhello\r\n", "5\rhello", "+5\r\n", "-1\r\n", "0x5\r\n", " 5\r\n", "5 \r\n",
-        "5\r\nhello0\r\n", "5\r\nhello\n0\r\n\r\n", "0\r\n\n", "0\r\n X: y\r\n\r\n", "0\r\nX y\r\n\r\n",
-        "0\r\nX: a\nb\r\n\r\n", "1;a\nb\r\n", "1000000000000000\r\n", "0000000000000000\r\n"}) {
+       {"\r\n", "g\r\n", "5\nhello\r\n", "5\rhello", "+5\r\n", "-1\r\n", "0x5\r\n", " 5\r\n",
+        "5 \r\n", "5\r\nhello0\r\n", "5\r\nhello\n0\r\n\r\n", "0\r\n\n", "0\r\n X: y\r\n\r\n",
+        "0\r\nX y\r\n\r\n", "0\r\nX: a\nb\r\n\r\n", "1;a\nb\r\n", "1000000000000000\r\n",
+        "0000000000000000\r\n"}) {
     EXPECT_EQ(feed(text, 1), "malformed") << text;
     EXPECT_EQ(feed(text, 99), "malformed") << text;
   }
@@ -93,39 +96,69 @@ TEST(RequestHead, is_taken_apart) {
 
 TEST(RequestHead, whatever_two_parsers_could_read_differently_is_malformed) {
   const std::string host = "Host: h\r\n";
-  for (const std::string& fields : {
-           std::string("Content-Length: 1\r\nTransfer-Encoding: chunked\r\n"),
-           std::string("Transfer-Encoding: chunked\r\nContent-Length: 1\r\n"),
-           std::string("Content-Length: 1\r\nContent-Length: 1\r\n"),
-           std::string("Content-Length: 1\r\ncontent-length: 2\r\n"),
-           std::string("Content-Length: 1, 1\r\n"), std::string("Content-Length: +1\r\n"),
-           std::string("Content-Length: -1\r\n"), std::string("Content-Length: 0x1\r\n"),
-           std::string("Content-Length:\r\n"), std::string("Content-Length: 1 1\r\n"),
-           std::string("Content-Length: 99999999999999999999\r\n"),
-           std::string("Content-Length : 1\r\n"), std::string(" Content-Length: 1\r\n"),
-           std::string("Transfer-Encoding: identity\r\n"), std::string("Transfer-Encoding: chunked, chunked\r\n"),
-           std::string("Transfer-Encoding: gzip, chunked\r\n"), std::string("Transfer-Encoding: xchunked\r\n"),
-           std::string("Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n"),
-           std::string("Transfer-Encoding:\vchunked\r\n"), std::string("Transfer-Encoding : chunked\r\n"),
-           std::string("X: a\r\n b\r\n"), std::string("X: a\r\n\tb\r\n"), std::string("X: a\rb\r\n"),
-           std::string("X: a\nb\r\n"), std::string("X: a\0b\r\n", 8), std::string("X\r\n"),
-           std::string(": x\r\n"), std::string("X(: x\r\n"), std::string("Host: other\r\n"),
-           std::string("Expect: tea\r\n"), std::string("X\xff: a\r\n")}) {
-    EXPECT_EQ(parsed("POST / HTTP/1.1\r\n" + host + fields + "\r\n").substr(0, 9), "malformed") << fields;
+  for (const std::string& fields :
+       {std::string("Content-Length: 1\r\nTransfer-Encoding: chunked\r\n"),
+        std::string("Transfer-Encoding: chunked\r\nContent-Length: 1\r\n"),
+        std::string("Content-Length: 1\r\nContent-Length: 1\r\n"),
+        std::string("Content-Length: 1\r\ncontent-length: 2\r\n"),
+        std::string("Content-Length: 1, 1\r\n"),
+        std::string("Content-Length: +1\r\n"),
+        std::string("Content-Length: -1\r\n"),
+        std::string("Content-Length: 0x1\r\n"),
+        std::string("Content-Length:\r\n"),
+        std::string("Content-Length: 1 1\r\n"),
+        std::string("Content-Length: 99999999999999999999\r\n"),
+        std::string("Content-Length : 1\r\n"),
+        std::string(" Content-Length: 1\r\n"),
+        std::string("Transfer-Encoding: identity\r\n"),
+        std::string("Transfer-Encoding: chunked, chunked\r\n"),
+        std::string("Transfer-Encoding: gzip, chunked\r\n"),
+        std::string("Transfer-Encoding: xchunked\r\n"),
+        std::string("Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n"),
+        std::string("Transfer-Encoding:\vchunked\r\n"),
+        std::string("Transfer-Encoding : chunked\r\n"),
+        std::string("X: a\r\n b\r\n"),
+        std::string("X: a\r\n\tb\r\n"),
+        std::string("X: a\rb\r\n"),
+        std::string("X: a\nb\r\n"),
+        std::string("X: a\0b\r\n", 8),
+        std::string("X\r\n"),
+        std::string(": x\r\n"),
+        std::string("X(: x\r\n"),
+        std::string("Host: other\r\n"),
+        std::string("Expect: tea\r\n"),
+        std::string("X\xff: a\r\n")}) {
+    EXPECT_EQ(parsed("POST / HTTP/1.1\r\n" + host + fields + "\r\n").substr(0, 9), "malformed")
+        << fields;
   }
-  for (const std::string& line :
-       {std::string("GET  / HTTP/1.1"), std::string("GET / HTTP/1.1 "), std::string(" GET / HTTP/1.1"),
-        std::string("GET /a b HTTP/1.1"), std::string("GET\t/\tHTTP/1.1"), std::string("GET /"),
-        std::string("GET / http/1.1"), std::string("GET / HTTP/1.10"), std::string("GET / HTTP/2.0"),
-        std::string("GET / HTTP/0.9"), std::string("GET http://h/ HTTP/1.1"), std::string("GET h:1 HTTP/1.1"),
-        std::string("CONNECT h:1 HTTP/1.1"), std::string("OPTIONS * HTTP/1.1"), std::string("G(T / HTTP/1.1"),
-        std::string("GET /#a HTTP/1.1"), std::string("GET /\xc3\xa9 HTTP/1.1"), std::string("GET /\x01 HTTP/1.1"),
-        std::string("GET /?a=%x HTTP/1.1"), std::string("GET /\r HTTP/1.1"), std::string(" HTTP/1.1"), std::string()}) {
+  for (const std::string& line : {std::string("GET  / HTTP/1.1"),
+                                  std::string("GET / HTTP/1.1 "),
+                                  std::string(" GET / HTTP/1.1"),
+                                  std::string("GET /a b HTTP/1.1"),
+                                  std::string("GET\t/\tHTTP/1.1"),
+                                  std::string("GET /"),
+                                  std::string("GET / http/1.1"),
+                                  std::string("GET / HTTP/1.10"),
+                                  std::string("GET / HTTP/2.0"),
+                                  std::string("GET / HTTP/0.9"),
+                                  std::string("GET http://h/ HTTP/1.1"),
+                                  std::string("GET h:1 HTTP/1.1"),
+                                  std::string("CONNECT h:1 HTTP/1.1"),
+                                  std::string("OPTIONS * HTTP/1.1"),
+                                  std::string("G(T / HTTP/1.1"),
+                                  std::string("GET /#a HTTP/1.1"),
+                                  std::string("GET /\xc3\xa9 HTTP/1.1"),
+                                  std::string("GET /\x01 HTTP/1.1"),
+                                  std::string("GET /?a=%x HTTP/1.1"),
+                                  std::string("GET /\r HTTP/1.1"),
+                                  std::string(" HTTP/1.1"),
+                                  std::string()}) {
     EXPECT_EQ(parsed(line + "\r\n" + host + "\r\n").substr(0, 9), "malformed") << line;
   }
   EXPECT_EQ(parsed("GET / HTTP/1.1\r\n\r\n"), "malformed request: no Host");
   EXPECT_EQ(parsed("GET / HTTP/1.0\r\n\r\n"), "GET /");
-  EXPECT_EQ(parsed("GET / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n"), "malformed request: Transfer-Encoding");
+  EXPECT_EQ(parsed("GET / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n"),
+            "malformed request: Transfer-Encoding");
 }
 
 TEST(RequestHead, its_end_is_found_byte_by_byte) {
@@ -151,12 +184,13 @@ TEST(RequestHead, another_protocol_is_refused_at_its_first_bytes) {
 
 TEST(HostRule, on_loopback_only_its_own_names_are_answered) {
   const HostRule rule(HostRule::Bound::Loopback, {});
-  for (const char* host : {"localhost", "LOCALHOST:8080", "127.0.0.1", "127.0.0.1:1", "[::1]", "[::1]:8080"}) {
+  for (const char* host :
+       {"localhost", "LOCALHOST:8080", "127.0.0.1", "127.0.0.1:1", "[::1]", "[::1]:8080"}) {
     EXPECT_TRUE(rule.allows(host)) << host;
   }
-  for (const char* host : {"", "evil.example", "localhost.evil.example", "localhost.", "127.0.0.1.nip.io",
-                           "localhost:", "localhost:x", "localhost:1:2", "::1", "[::1", "a@localhost",
-                           "127.0.0.2", "localhost:999999", "[::1]x"}) {
+  for (const char* host : {"", "evil.example", "localhost.evil.example", "localhost.",
+                           "127.0.0.1.nip.io", "localhost:", "localhost:x", "localhost:1:2", "::1",
+                           "[::1", "a@localhost", "127.0.0.2", "localhost:999999", "[::1]x"}) {
     EXPECT_FALSE(rule.allows(host)) << host;
   }
 }
@@ -173,9 +207,14 @@ TEST(HostRule, configured_names_are_added_on_loopback_and_bind_elsewhere) {
 
 TEST(ResponseText, a_hostile_value_cannot_add_a_header) {
   std::string out;
-  append_response(out, {.status = 200, .body = "x", .content_type = "text/plain\r\nA: b",
-                        .headers = {{"Location", "/a\r\nSet-Cookie: b"}, {"Bad name", "c"},
-                                    {"Content-Length", "9"}, {"content-security-policy", "none"}}},
+  append_response(out,
+                  {.status = 200,
+                   .body = "x",
+                   .content_type = "text/plain\r\nA: b",
+                   .headers = {{"Location", "/a\r\nSet-Cookie: b"},
+                               {"Bad name", "c"},
+                               {"Content-Length", "9"},
+                               {"content-security-policy", "none"}}},
                   {.date = "now"});
   EXPECT_NE(out.find("Content-Type: text/plain  A: b\r\n"), std::string::npos);
   EXPECT_NE(out.find("Location: /a  Set-Cookie: b\r\n"), std::string::npos);
@@ -191,7 +230,8 @@ TEST(ResponseText, the_date_is_as_rfc_9110_wants_it) {
 }
 
 TEST(ErrorResponse, speaks_airflows_language) {
-  const Response response = error_response(Error{ErrorCode::Conflict, "add run \"x\": it exists\n"});
+  const Response response =
+      error_response(Error{ErrorCode::Conflict, "add run \"x\": it exists\n"});
   EXPECT_EQ(response.status, 409);
   EXPECT_EQ(response.body, R"({"detail":"add run \"x\": it exists\n"})");
 }
