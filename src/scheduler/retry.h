@@ -22,4 +22,7 @@ struct RetryDecision {
 RetryDecision decide_retry(const Task& task, const std::string& dag_id, const RunRow& run,
                            const InstanceRow& instance, const Outcome& outcome, Instant now);
 
+/// Delay before a try that the infrastructure lost is run again: 5 s, doubled each time, at most 2 min.
+Duration loss_delay(int losses);
+
 }  // namespace etesian

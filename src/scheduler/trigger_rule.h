@@ -10,7 +10,7 @@ namespace etesian {
 struct UpstreamCounts {
   int total = 0;  ///< All direct upstream instances.
   int success = 0, failed = 0, upstream_failed = 0, skipped = 0, removed = 0;
-  int success_setup = 0, skipped_setup = 0;  ///< Of those, the setups.
+  int setups = 0, success_setup = 0, skipped_setup = 0;  ///< Of those, the setups.
   int done() const { return success + failed + upstream_failed + skipped + removed; }
 };
 
@@ -20,11 +20,13 @@ struct RuleDecision {
   friend bool operator==(const RuleDecision&, const RuleDecision&) = default;
 };
 
-/// Airflow 3's trigger rules (vectors/trigger_rules.jsonl). `setups`: whether the task has upstream
-/// setups, whose failure stops it whatever its rule (vectors/setup_rules.jsonl).
+/// Setups further up than the direct upstreams in whose scope the task is. Their failure stops it
+/// whatever its rule, except `always`.
 struct SetupCounts {
   int total = 0, done = 0, failed = 0, skipped = 0;
 };
+/// Airflow 3's trigger rules (tests/golden/oracle/trigger_rules.jsonl, setup_rules.jsonl). A forced
+/// state comes before "may run". Cost: O(1).
 RuleDecision evaluate(TriggerRule rule, const UpstreamCounts& upstream, const SetupCounts& setups,
                       int map_index);
 

@@ -47,6 +47,9 @@ class World {
   /// end of the next `step` unless that made it unfinished.
   void revive(StoredState::ActiveRun run);
 
+  /// Adds a fact from the store: a past success of a producer that a newly loaded DAG needs.
+  void learn(PastSuccess fact);
+
   /// Must be set before an event is decided when a DAG maps over templates.
   void set_map_evaluator(MapEvaluator evaluator);
 
@@ -85,7 +88,9 @@ class World {
   Size size() const;  ///< O(1).
   const Limits& limits() const;
 
-  /// Every field, as text: the property test compares worlds by it. Order is deterministic.
+  /// The facts that the world stands for, as a store would give them.
+  StoredState rows() const;
+  /// Every field that follows from facts, as text: the property test compares worlds by it. Order is deterministic.
   std::string dump() const;
   /// Recounts every counter, queue and waiting list from rows; the first difference, or empty.
   std::string check() const;

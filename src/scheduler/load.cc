@@ -1,0 +1,93 @@
+// Building a world from rows, and rows from a world.
+#include <algorithm>
+
+#include "scheduler/state.h"
+
+namespace etesian {
+
+StoredState::ActiveRun World::State::rows_of(const Run& run) const {
+  StoredState::ActiveRun rows;
+  rows.row = run.row;
+  rows.dag = run.dag;
+  for (const Node& node : run.nodes) {
+    rows.instances.insert(rows.instances.end(), node.items.begin(), node.items.end());
+    if (!node.is_expanded()) continue;
+    for (std::size_t i = 0; i < node.items.size(); ++i)
+      rows.map_arguments.emplace_back(node.items[i].key, node.arguments[i]);
+  }
+  for (const auto& [key, outputs] : run.outputs)
+    for (const auto& [name, json] : outputs)
+      rows.outputs.push_back({{run.row.key, key.first, key.second}, name, json});
+  return rows;
+}
+
+void World::State::put_run(StoredState::ActiveRun rows) {
+  const RunKey key = rows.row.key;
+  add_run(rows.row, rows.dag);
+  Run& run = *find(key);
+  std::vector<std::int32_t> count(run.nodes.size());
+  for (const InstanceRow& item : rows.instances)
+    count[item.key.task] = std::max(count[item.key.task], item.key.map_index + 1);
+  std::vector<std::vector<std::string>> arguments(run.nodes.size());
+  for (TaskIndex t = 0; t < run.nodes.size(); ++t)
+    arguments[t].resize(static_cast<std::size_t>(count[t]), "{}");
+  for (const auto& [its, json] : rows.map_arguments)
+    if (its.map_index >= 0) arguments[its.task][static_cast<std::size_t>(its.map_index)] = json;
+  for (TaskIndex t = 0; t < run.nodes.size(); ++t)
+    if (count[t] > 0) expand({key, t, -1}, count[t], std::move(arguments[t]));
+  for (InstanceRow& item : rows.instances) set_instance(run, std::move(item));
+  for (auto& output : rows.outputs)
+    set_output(run, {output.key, std::move(output.name), std::move(output.json)});
+  update_withdrawal(run);
+}
+
+void World::State::retire(Run& run) {
+  DagEntry& its = *run.entry;
+  if (run.plan->has_past && run.row.logical_date &&
+      (!its.last_run || !its.last_run->row.logical_date ||
+       *its.last_run->row.logical_date <= *run.row.logical_date))
+    its.last_run = rows_of(run);
+  drop_run(run.row.key);
+}
+
+void World::revive(StoredState::ActiveRun run) {
+  if (state_->find(run.row.key)) return;
+  const RunKey key = run.row.key;
+  // What it did is known already; only the command that follows may change something.
+  auto agenda = state_->agenda;
+  state_->put_run(std::move(run));
+  for (Node& node : state_->find(key)->nodes) node.is_noted = false;
+  state_->find(key)->is_noted = false;
+  state_->agenda = std::move(agenda);
+  state_->ended.push_back(key);
+}
+
+World World::load(StoredState stored, const Moment& moment, Limits limits) {
+  World world(limits);
+  State& s = *world.state_;
+  for (auto& dag : stored.dags) {
+    s.set_dag(dag.dag_id, std::move(dag.dag));
+    DagEntry& entry = s.entry(dag.dag_id);
+    entry.is_paused = dag.is_paused;
+    entry.cursor = std::move(dag.cursor);
+    entry.dates_ahead.insert(dag.dates_ahead.begin(), dag.dates_ahead.end());
+  }
+  for (auto& row : stored.pools) s.set_pool(std::move(row));
+  for (auto& row : stored.backfills) s.set_backfill(std::move(row));
+  for (auto& run : stored.runs) s.put_run(std::move(run));
+  for (auto& row : stored.open_tries) s.open_try(std::move(row), moment);
+  for (auto& run : stored.last_runs) {
+    auto& last = s.entry(run.row.dag_id).last_run;
+    if (!last || !last->row.logical_date || last->row.logical_date <= run.row.logical_date)
+      last = std::move(run);
+  }
+  s.past.clear();
+  for (auto& fact : stored.past) s.learn(std::move(fact));
+  s.next_run_key = std::max(s.next_run_key, stored.next_run_key);
+  s.next_backfill_key = std::max(s.next_backfill_key, stored.next_backfill_key);
+  // A world that was stored was settled; looking once at everything costs little and heals much.
+  for (auto& [key, run] : s.runs) s.note_all(*run);
+  return world;
+}
+
+}  // namespace etesian

@@ -1,0 +1,118 @@
+#pragma once
+// One event being settled. For the files of this module only.
+#include <string>
+#include <vector>
+
+#include "base/random.h"
+#include "scheduler/decide.h"
+#include "scheduler/predicates.h"
+#include "scheduler/state.h"
+
+namespace etesian {
+
+class Stepper {
+ public:
+  Stepper(World& world, const Moment& moment)
+      : world_(world), s_(world.state()), moment_(moment), random_(moment.entropy) {}
+  Decision settle(const Event& event);
+
+ private:
+  // ---- what happened outside (launches.cc, runs.cc) ----
+  void on(const DagLoaded& e);
+  void on(const DagGone& e);
+  void on(const TimeReached& e);
+  void on(const ExecutorUp& e);
+  void on(const ExecutorDown& e);
+  void on(const LaunchStarted& e);
+  void on(const LaunchEnded& e);
+  void on(const LaunchNotStarted& e);
+  void on(const LaunchAlive& e);
+  // ---- what a user asked for (commands.cc, clear.cc, backfill.cc) ----
+  void on(const TriggerRun& e);
+  void on(const RemoveRun& e);
+  void on(const SetPaused& e);
+  void on(const MarkRun& e);
+  void on(const MarkInstances& e);
+  void on(const KillInstance& e);
+  void on(const ClearInstances& e);
+  void on(const SetNote& e);
+  void on(const CreateBackfill& e);
+  void on(const SetBackfill& e);
+  void on(const SetPool& e);
+  void on(const RemovePool& e);
+  void on(const SetVariable& e);
+  void on(const RemoveVariable& e);
+  void on(const SetConnection& e);
+  void on(const RemoveConnection& e);
+
+  void emit(Change change);
+  void refuse(ErrorCode code, std::string message);
+  void audit(const std::string& actor, const std::string& event, const std::string& dag_id,
+             const std::string& run_id = {}, const std::string& task_id = {}, int map_index = -1,
+             const std::string& details = "{}");
+  void audit(const std::string& actor, const std::string& event, const InstanceKey& key,
+             const std::string& details = "{}");
+
+  // ---- consequences (stepper.cc) ----
+  void settle_agenda();
+  void retire_runs();
+  void examine(const InstanceKey& key);
+  void examine_item(Run& run, const InstanceKey& key, const RuleDecision& decision);
+  void schedule(Run& run, const InstanceRow& row);
+  void skip_or_fail(Run& run, const InstanceKey& key, TaskState state);
+  bool is_ready(Run& run, TaskIndex task);
+  void fill_slots();
+  void start(Run& run, TaskIndex task);
+  void move(InstanceRow row, std::string reason);
+  void set_state(const InstanceRow& row, TaskState to, std::string reason);
+
+  // ---- mapping (expand.cc) ----
+  /// False: the task is not (yet) expanded; it waits, was skipped or failed.
+  bool expand(Run& run, TaskIndex task);
+  void expand_literals(Run& run);
+
+  // ---- tries (launches.cc) ----
+  void effect(const TryRow& row, decltype(Effect::what) what);
+  void offer(const TryRow& row);
+  void send_stop(const TryRow& row);
+  void inquire(OpenTry& open);
+  void mark_started(const OpenTry& open, std::optional<int> pid, std::string host, Instant at,
+                    LogPlace log);
+  void finish(const OpenTry& open, Outcome outcome);
+  void close(const OpenTry& open, Outcome outcome, InstanceRow row, std::string reason);
+  void succeed(const OpenTry& open, Outcome outcome, InstanceRow row);
+  void lose(const OpenTry& open, Outcome outcome, InstanceRow row);
+  void fail(const OpenTry& open, Outcome outcome, InstanceRow row);
+  void offer_again(const OpenTry& open, std::string message);
+  void apply_choice(Run& run, const InstanceKey& decider);
+  /// Orders the end of an open try. The instance moves after the drain.
+  void order_stop(const InstanceRow& row, StopOrder order);
+  /// The agent told us: the launch will never start. What the stop order wanted becomes true.
+  void drained_before_start(const OpenTry& open);
+  InstanceRow cleared(const Run& run, InstanceRow row) const;
+
+  // ---- runs (runs.cc) ----
+  void examine_run(RunKey key);
+  void examine_dag(const std::string& dag_id);
+  void make_scheduled_runs(DagEntry& entry);
+  void start_runs(DagEntry& entry);
+  bool try_start(Run& run);
+  void end_run(Run& run, RunState state, const std::string& reason);
+  /// Stops or settles all that is unfinished; the run ends in `state` after the drain.
+  void stop_run(Run& run, RunState state, TaskState running, TaskState waiting, bool by_user,
+                const std::string& reason);
+  bool is_deadlocked(const Run& run) const;
+  void stop_others_after(const InstanceRow& failed);
+  Run& create_run(RunRow row, const std::shared_ptr<const Dag>& dag);
+  void requeue(Run& run, const std::string& reason);
+  void clear_instance(Run& run, const InstanceKey& key, const std::string& reason);
+  void finish_backfills(const std::string& dag_id);
+
+  World& world_;
+  World::State& s_;
+  Moment moment_;
+  SeededRandom random_;
+  Decision decision_;
+};
+
+}  // namespace etesian
