@@ -1,0 +1,26 @@
+#pragma once
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "base/clock.h"
+#include "base/json.h"
+
+namespace etesian::api {
+
+json::value instant_json(Instant at);                        ///< "2024-08-15T05:01:43Z"
+json::value instant_json(const std::optional<Instant>& at);  ///< … or null.
+json::value text_or_null(std::string_view text);             ///< Null when empty.
+/// Seconds from start to end; null while one of them is missing.
+json::value seconds_between(const std::optional<Instant>& start, const std::optional<Instant>& end);
+/// {"__type": "TimeDelta", "days", "seconds", "microseconds"}, as Airflow prints lengths.
+json::value time_delta_json(Duration length);
+/// `text` parsed; the text itself where it is not JSON.
+json::value json_or_text(std::string_view text);
+
+/// A uuid (version 8, RFC 9562) that is a function of `seed`.
+std::string uuid_of(std::string_view seed);
+/// Valid UTF-8: what is not becomes U+FFFD.
+std::string readable(std::string_view bytes);
+
+}  // namespace etesian::api

@@ -1,0 +1,23 @@
+#pragma once
+#include <cstdint>
+#include <optional>
+
+#include "api/lookup.h"
+
+namespace etesian::api {
+
+/// Where the log of a try lies, and what is known of its end.
+struct LogOfTry {
+  Uuid try_id;
+  InstanceKey instance;
+  LogPlace place;                 ///< Segment 0: nothing was written (yet).
+  std::optional<logs::Seal> seal;  ///< Of the exit record; absent while the try is open.
+  bool is_complete_without_lines() const { return seal && place.segment == 0; }
+};
+
+/// {dag_id}, {dag_run_id}, {task_id}, the map index and {try_number}: the last try of that number.
+Result<LogOfTry> find_log(Reading& reading);
+/// The same, of a try found earlier: its end may be known by now.
+Result<LogOfTry> refreshed(Store& store, const LogOfTry& log);
+
+}  // namespace etesian::api
