@@ -8,6 +8,8 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <filesystem>
+#include <system_error>
 
 #include "agent/worker.h"
 #include "base/log.h"
@@ -38,6 +40,15 @@ int run_worker(const Options& options, const Slots& slots, Kept kept) {
   return worker.run();
 }
 
+/// Removes the folder of a task that ran alone.
+struct FolderEnd {
+  std::string path;
+  ~FolderEnd() {
+    std::error_code ignored;
+    std::filesystem::remove_all(path, ignored);
+  }
+};
+
 }  // namespace
 
 Result<int> run_agent(const Options& options) {
@@ -59,6 +70,7 @@ Result<wire::ExitRecord> run_once(
     return Error{ErrorCode::Unavailable, "make a temporary folder for the task: no room in /tmp"};
   const auto slots = Slots::make(1);
   if (!slots) return slots.error();
+  const FolderEnd remove_folder{folder};
   wire::ExitRecord record;
   Worker* current = nullptr;
   Worker worker(

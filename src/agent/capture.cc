@@ -29,7 +29,8 @@ std::optional<Piece> next_piece(std::string_view text, const Mask& mask, Capture
     return Piece{cut, text.substr(0, cut), logs::kPartial};
   }
   if (until == Capture::Until::LastNewline || text.empty()) return std::nullopt;
-  return Piece{text.size(), text, 0};
+  const std::uint8_t flags = until == Capture::Until::Pause ? std::uint8_t{logs::kPartial} : 0;
+  return Piece{text.size(), text, flags};
 }
 
 }  // namespace

@@ -29,8 +29,8 @@ class Capture {
   /// One read(2), at most the free room. A batch must have been committed.
   Got read_from(int fd);
   /// Appends what waits as frames to the log (in memory) and announces them as a batch. The rest of
-  /// an unfinished line waits on unless `is_final`.
-  enum class Until { LastNewline, End };
+  /// an unfinished line waits on until the End; a Pause stores it as a partial frame.
+  enum class Until { LastNewline, End, Pause };
   void frame_lines(const LineSink& sink, const logs::Stamp& at, Until until);
   /// The store has written the batch.
   void commit();

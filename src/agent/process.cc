@@ -218,18 +218,6 @@ bool exit_status_of(int pidfd, int& status) {
   return true;
 }
 
-bool has_exit_status() {
-  static const bool is_there = [] {
-    const pid_t pid = ::fork();
-    if (pid == 0) ::_exit(7);
-    const Fd pidfd = open_process(pid);
-    ::waitpid(pid, nullptr, 0);
-    int status = 0;
-    return pidfd && exit_status_of(pidfd.get(), status) && status == 7 << 8;
-  }();
-  return is_there;
-}
-
 bool read_process(pid_t pid, ProcessInfo& info) {
   const std::string stat = read_proc(pid, "stat");
   const std::size_t open = stat.find('('), close = stat.rfind(')');

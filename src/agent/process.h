@@ -52,8 +52,6 @@ Fd open_process(pid_t pid);  ///< Whoever has the pid now.
 /// Wait status of a process that somebody else reaped, from its pidfd (PIDFD_INFO_EXIT, Linux 6.15).
 /// False: not known.
 bool exit_status_of(int pidfd, int& status);
-/// Whether this kernel can answer `exit_status_of`.
-bool has_exit_status();
 
 struct ProcessInfo {
   pid_t pid = 0, parent = 0, group = 0, session = 0;

@@ -23,8 +23,8 @@ inline constexpr Ticks kNever = INT64_MAX;
 
 /// One launch whose process was started and whose end is not recorded yet.
 struct Task {
-  Task(const ClaimRecord& record, Slots& slots, logs::TryLog try_log, Mask secrets_mask)
-      : claim(record),
+  Task(const ClaimRecord& claimed, Slots& slots, logs::TryLog try_log, Mask secrets_mask)
+      : claim(claimed),
         log(std::move(try_log)),
         mask(std::move(secrets_mask)),
         streams{Capture(slots.state(claim.slot).streams[0], slots.buffer(claim.slot, 0), 1),
@@ -62,7 +62,9 @@ struct Task {
   Ticks drain_until = kNever;
   bool is_cut = false;
   bool is_complete = false;        ///< Nothing more comes; only the record is missing.
-  std::string lost_message;        ///< For LostSupervisor and Lost.
+  std::string lost_message;        ///< For StartFailed, LostSupervisor and Lost.
+  bool has_output = false;         ///< There is a file to remove when the record is durable.
+  std::optional<wire::ExitRecord> record;
 
   Ticks wake_at = kNever;          ///< Key in the worker's timer set.
   const Key& key() const { return claim.key; }

@@ -121,6 +121,7 @@ Result<Done> Worker::listen() {
 
 int Worker::run() {
   while (!must_leave_) turn();
+  store_unfinished_lines();
   if (link_) link_->flush();
   return 0;
 }
@@ -147,6 +148,8 @@ void Worker::turn() {
   if (blocked_until_ <= after) {
     read_streams();
     settle();
+    if (logs_->buffered() > 0) store();
+    static_cast<void>(journal_->write());  // acknowledgements; without room they wait
   }
   if (link_) {
     beat(after);
@@ -304,6 +307,16 @@ void Worker::read_streams() {
                           at, Capture::Until::LastNewline);
   }
   ready_.swap(still_ready);
+  store();
+}
+
+void Worker::store_unfinished_lines() {
+  for (Task* const task : by_slot_) {
+    if (task == nullptr) continue;
+    for (Capture& capture : task->streams)
+      if (!capture.has_batch())
+        capture.frame_lines({&task->log, &task->mask, nullptr, nullptr}, logs::Stamp::now(), Capture::Until::Pause);
+  }
   store();
 }
 

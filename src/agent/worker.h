@@ -66,6 +66,7 @@ class Worker {
   void tick(Ticks now);
   void reschedule(Task& task);
   void beat(Ticks now);
+  void store_unfinished_lines();
   void compact_journal();
   void say(Task& task, const std::string& text);
 
@@ -91,6 +92,7 @@ class Worker {
   void advance(Task& task);
   bool end_leftovers(Task& task);
   bool drain(Task& task);
+  bool commit_batch(Capture& capture);
   void finish(std::vector<Task*>& complete);
   wire::ExitRecord make_record(Task& task);
   void judge(Task& task, wire::ExitRecord& record);

@@ -128,13 +128,12 @@ bool Worker::drain(Task& task) {
   for (int stream = 0; stream < 2; ++stream) {
     Capture& capture = task.streams[stream];
     for (int i = 0; i < kReadsPerTurn && !task.is_at_end[stream]; ++i) {
-      if (capture.has_batch()) return false;
+      if (!commit_batch(capture)) return false;
       const Capture::Got got = capture.read_from(pipes_->read_end(slot, stream));
       if (got == Capture::Got::End) task.is_at_end[stream] = true;
       if (got != Capture::Got::Bytes) break;
       capture.frame_lines(sink, logs::Stamp::now(), Capture::Until::LastNewline);
-      if (!store()) return false;
-      capture.commit();
+      if (!commit_batch(capture)) return false;
     }
   }
   const bool is_read = task.is_at_end[0] && task.is_at_end[1];
@@ -146,51 +145,57 @@ bool Worker::drain(Task& task) {
     say(task, "the log is cut here: a process that cannot be found holds its pipe open");
   }
   for (Capture& capture : task.streams) {
-    if (capture.has_bytes() && !capture.has_batch())
-      capture.frame_lines(sink, logs::Stamp::now(), Capture::Until::End);
-    if (!capture.has_batch()) continue;
-    if (!store()) return false;
-    capture.commit();
+    if (!commit_batch(capture)) return false;
+    if (capture.has_bytes()) capture.frame_lines(sink, logs::Stamp::now(), Capture::Until::End);
+    if (!commit_batch(capture)) return false;
   }
+  return true;
+}
+
+bool Worker::commit_batch(Capture& capture) {
+  if (!capture.has_batch()) return true;
+  if (!store()) return false;
+  capture.commit();
   return true;
 }
 
 void Worker::finish(std::vector<Task*>& complete) {
   const logs::Stamp at = logs::Stamp::now();
   bool has_lines = false;
-  std::vector<wire::ExitRecord> records;
   for (Task* const task : complete) {
-    if (task->mask.count() > 0) say(*task, fmt::format("{} secret values were masked", task->mask.count()));
-    records.push_back(make_record(*task));
     has_lines = has_lines || task->log.lines() > 0;
+    if (task->record) continue;  // storage failed the last time
+    if (task->mask.count() > 0) say(*task, fmt::format("{} secret values were masked", task->mask.count()));
+    task->record = make_record(*task);
+    task->log.end(task->is_cut ? logs::kCut : 0, at);
   }
   // One sync of the logs and one of the journal for all ends of this turn. An empty log has nothing
   // to lose. Until both have succeeded nobody hears of an end.
   Result<Done> done = logs_->flush();
   if (done && has_lines) done = logs_->sync();
   if (done) {
-    for (const wire::ExitRecord& record : records) journal_->add(record);
+    for (const Task* const task : complete) journal_->add(*task->record);
     done = journal_->sync();
   }
   if (!done) {
-    // After a failed sync the kernel may call the lost pages clean, so it is not tried again.
+    // The next attempt appends the records anew: after a failed sync the kernel may take the lost
+    // pages for clean.
     log_line(LogLevel::Error, done.error().message);
     trouble_ = done.error().message;
     blocked_until_ = now_ticks() + kSecond;
     for (Task* const task : complete) ended_.push_back(task->claim.slot);
     return;
   }
-  for (std::size_t i = 0; i < complete.size(); ++i) {
-    complete[i]->log.end(complete[i]->is_cut ? logs::kCut : 0, at);
-    if (complete[i]->parent == Task::Parent::Us && complete[i]->pid != 0)
-      ::waitpid(complete[i]->pid, nullptr, WNOHANG);
-    if (link_) link_->send(wire::Ended{records[i]});
-    if (hooks_.on_ended) hooks_.on_ended(records[i]);
-    release(*complete[i]);
-    Entry& entry = entries_[Key{records[i].try_id, records[i].launch}];
+  for (Task* const task : complete) {
+    if (task->parent == Task::Parent::Us && task->pid != 0) ::waitpid(task->pid, nullptr, WNOHANG);
+    auto record = std::make_unique<wire::ExitRecord>(std::move(*task->record));
+    if (link_) link_->send(wire::Ended{*record});
+    if (hooks_.on_ended) hooks_.on_ended(*record);
+    release(*task);
+    Entry& entry = entries_[task->key()];
     entry.state = Entry::State::Ended;
+    entry.record = std::move(record);
     entry.task.reset();
-    entry.record = std::make_unique<wire::ExitRecord>(std::move(records[i]));
   }
 }
 
@@ -239,7 +244,7 @@ void Worker::take_output(Task& task, wire::ExitRecord& record) {
   const std::string path = output_path(task.key());
   const auto text = read_file(path, task.claim.output_bytes_max);
   if (!text && text.error().code == ErrorCode::NotFound) return;
-  ::unlink(path.c_str());
+  task.has_output = true;
   const bool is_success = record.cause == wire::cause::kExit && record.exit_code == 0;
   if (text && text->empty()) return;
   std::string problem;
@@ -271,6 +276,7 @@ void Worker::release(Task& task) {
   const std::uint32_t slot = task.claim.slot;
   if (task.wake_at != kNever) timers_.erase({task.wake_at, slot});
   if (task.cgroup) task.cgroup->remove();
+  if (task.has_output) ::unlink(output_path(task.key()).c_str());
   const bool is_clean = task.pid == 0 || (task.is_at_end[0] && task.is_at_end[1]);
   by_slot_[slot] = nullptr;
   --running_;

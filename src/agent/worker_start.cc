@@ -15,6 +15,13 @@ std::string Worker::output_path(const Key& key) const {
 
 void Worker::refuse(const Key& key, wire::Refused::Reason reason, const std::string& message) {
   if (link_) link_->send(wire::Refused{reason, key.try_id, key.launch, message});
+  if (!hooks_.on_ended) return;
+  wire::ExitRecord record;
+  record.try_id = key.try_id;
+  record.launch = key.launch;
+  record.cause = wire::cause::kStartFailed;
+  record.message = message;
+  hooks_.on_ended(record);
 }
 
 void Worker::start(const wire::StartTry& launch) {
@@ -80,11 +87,9 @@ std::unique_ptr<Task> Worker::claim(const wire::StartTry& launch, std::uint32_t 
   SlotState& state = slots_.state(slot);
   state.try_id = launch.try_id;
   state.launch = launch.launch;
-  const bool has_room = slots_.keep_secrets(slot, launch.secrets);
   journal_->add(record);
-  const auto written = journal_->write();
-  if (!written || !has_room) {
-    trouble_ = written ? "the secrets of the launch are larger than 64 KiB" : written.error().message;
+  if (const auto written = journal_->write(); !written) {
+    trouble_ = written.error().message;
     slots_.clear(slot);
     pipes_->give_back(slot, Pipes::Condition::Clean);
     return nullptr;
@@ -98,6 +103,10 @@ bool Worker::run_process(Task& task, const wire::StartTry& launch, SpawnFailure&
   task.started_at = now_instant();
   if (launch.argv.empty()) {
     failure.message = "run the command: it is empty";
+    return false;
+  }
+  if (!slots_.keep_secrets(slot, launch.secrets)) {
+    failure.message = "start the task: its secrets are larger than 64 KiB";
     return false;
   }
   if (launch.working_folder.empty() || launch.working_folder.front() != '/') {
