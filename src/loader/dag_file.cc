@@ -38,7 +38,9 @@ json::object param_schema(const YamlNode& node) {
     const json::object& object = value.as_object();
     for (const std::string& keyword : param_keywords())
       if (object.contains(keyword)) return object;
-    if (object.empty()) return object;
+    const bool has_reference = std::any_of(object.begin(), object.end(),
+                                           [](const auto& entry) { return entry.key().starts_with('$'); });
+    if (object.empty() || has_reference) return object;
     return {{"type", "object"}, {"default", value}};
   }
   json::object schema;

@@ -117,7 +117,7 @@ std::string nearest(std::string_view word, const std::vector<std::string>& candi
           row[j] = std::min(row[j], two[j - 2] + 1);
       }
     }
-    if (row.back() < best_distance) {
+    if (row.back() < best_distance && row.back() < word.size()) {
       best_distance = row.back();
       best = candidate;
     }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/bytes.h"
 #include "loader/yaml.h"
 
 namespace etesian {
@@ -44,6 +45,8 @@ void Report::add(Severity severity, Mark at, int length, std::string message, st
   has_errors_ |= severity == Severity::Error;
   // One line of a huge file must not be copied once a mistake.
   std::string source(found_.size() < kShownMax ? line(at.line) : std::string_view());
+  if (!is_utf8(source))  // what is shown and sent on must be text
+    std::replace_if(source.begin(), source.end(), [](char c) { return static_cast<unsigned char>(c) >= 0x80; }, '?');
   found_.push_back({file_, at.line, at.column, std::max(length, 1), severity, std::move(message),
                     std::move(hint), std::move(source)});
 }

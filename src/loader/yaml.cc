@@ -128,7 +128,11 @@ class Builder {
     std::string problem = parser_.problem != nullptr ? parser_.problem : "unreadable";
     std::string hint;
     Mark at = mark_of(parser_.problem_mark);
-    if (problem.find("cannot start any token") != std::string::npos) {
+    if (problem == "found unexpected end of stream") {
+      at = mark_of(parser_.context_mark);
+      problem = "the text that begins here is never closed";
+      hint = "look for the missing quote";
+    } else if (problem.find("cannot start any token") != std::string::npos) {
       const char found = character_at(at);
       if (found == '\t') {
         problem = "a tab cannot indent YAML";
@@ -167,7 +171,7 @@ class Builder {
       case YAML_ALIAS_EVENT: return take_alias(event);
       case YAML_SCALAR_EVENT: return take_scalar(event);
       case YAML_SEQUENCE_START_EVENT:
-        return open(event, YamlNode::Kind::Sequence, event.data.sequence_start.anchor,
+        return open(event, YamlNode::Kind::List, event.data.sequence_start.anchor,
                     event.data.sequence_start.tag);
       case YAML_MAPPING_START_EVENT:
         return open(event, YamlNode::Kind::Mapping, event.data.mapping_start.anchor,

@@ -18,7 +18,7 @@ struct Mark {
 
 /// A value of a YAML file with its place. Aliases and merge keys are expanded already.
 struct YamlNode {
-  enum class Kind { Scalar, Sequence, Mapping } kind = Kind::Scalar;
+  enum class Kind { Scalar, List, Mapping } kind = Kind::Scalar;
   enum class Style { Plain, Quoted, Block } style = Style::Plain;
   std::string text;  ///< Scalars.
   Mark start, end;
@@ -26,7 +26,7 @@ struct YamlNode {
 
   bool is_scalar() const { return kind == Kind::Scalar; }
   bool is_mapping() const { return kind == Kind::Mapping; }
-  bool is_sequence() const { return kind == Kind::Sequence; }
+  bool is_sequence() const { return kind == Kind::List; }
   /// An unquoted null, ~ or nothing at all.
   bool is_null() const;
   /// Of a mapping; nullptr: no such key.

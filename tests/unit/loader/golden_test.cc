@@ -35,7 +35,11 @@ std::string outcome_of(const std::string& name) {
   context.variables = {"region"};
   context.connections = {"warehouse"};
   context.look = [&](const std::string& relative) { return look_at(folder, relative); };
-  context.read_calendar = [&](const std::string& calendar) { return read_file(folder + "/" + calendar, 1 << 20); };
+  context.read_calendar = [&](const std::string& calendar) -> Result<std::string> {
+    const auto days = read_file(folder + "/" + calendar, 1 << 20);
+    if (!days) return Error{ErrorCode::NotFound, "no calendar '" + calendar + "'"};
+    return *days;
+  };
   const LoadedDag loaded = load_dag(*text, context);
   const std::string found = render(loaded.diagnostics);
   EXPECT_EQ(loaded.dag != nullptr, !has_errors(loaded.diagnostics)) << name;
@@ -51,12 +55,13 @@ TEST_P(Golden, SaysWhatIsWrong) {
   EXPECT_EQ(found, read_file(file).operator bool() ? *read_file(file) : "no expected.txt");
 }
 
-INSTANTIATE_TEST_SUITE_P(Loader, Golden, testing::ValuesIn(cases()),
-                         [](const auto& info) {
-                           std::string name = info.param;
-                           std::replace_if(name.begin(), name.end(), [](char c) { return !std::isalnum(static_cast<unsigned char>(c)); }, '_');
-                           return name;
-                         });
+std::string test_name(const testing::TestParamInfo<std::string>& param) {
+  std::string name = param.param;
+  std::replace(name.begin(), name.end(), '-', '_');
+  return name;
+}
+
+INSTANTIATE_TEST_SUITE_P(Loader, Golden, testing::ValuesIn(cases()), test_name);
 
 }  // namespace
 }  // namespace etesian
