@@ -67,7 +67,9 @@ std::optional<std::string> bearer_of(const http::Request& request) {
   const auto header = request.header("authorization");
   constexpr std::string_view scheme = "bearer ";
   if (!header || header->size() <= scheme.size()) return std::nullopt;
-  const auto is_same = [](char a, char b) { return (a >= 'A' && a <= 'Z' ? a - 'A' + 'a' : a) == b; };
+  const auto is_same = [](char wanted, char given) {
+    return wanted == (given >= 'A' && given <= 'Z' ? given - 'A' + 'a' : given);
+  };
   if (!std::equal(scheme.begin(), scheme.end(), header->begin(), is_same)) return std::nullopt;
   return header->substr(scheme.size());
 }

@@ -4,36 +4,48 @@
 
 namespace etesian::api {
 
-Workers::Workers(Size size) : waiting_max_(size.waiting_max) {
-  for (std::size_t i = 0; i < size.threads; ++i) threads_.emplace_back([this] { run(); });
+Workers::Workers(Size size) : queue_(std::make_shared<Queue>()) {
+  queue_->waiting_max = size.waiting_max;
+  for (std::size_t i = 0; i < size.threads; ++i) {
+    threads_.emplace_back([queue = queue_] { run(queue); });
+  }
 }
 
 Workers::~Workers() {
+  std::deque<std::function<void()>> dropped;
   {
-    const std::lock_guard lock(mutex_);
-    stops_ = true;
+    const std::lock_guard lock(queue_->mutex);
+    queue_->stops = true;
+    dropped.swap(queue_->waiting);
   }
-  changed_.notify_all();
-  for (auto& thread : threads_) thread.join();
+  queue_->changed.notify_all();
+  for (auto& thread : threads_) {
+    // The last owner may have been a job: a thread cannot wait for itself.
+    if (thread.get_id() == std::this_thread::get_id()) {
+      thread.detach();
+    } else {
+      thread.join();
+    }
+  }
 }
 
 bool Workers::post(std::function<void()> job) {
   {
-    const std::lock_guard lock(mutex_);
-    if (waiting_.size() >= waiting_max_) return false;
-    waiting_.push_back(std::move(job));
+    const std::lock_guard lock(queue_->mutex);
+    if (queue_->stops || queue_->waiting.size() >= queue_->waiting_max) return false;
+    queue_->waiting.push_back(std::move(job));
   }
-  changed_.notify_one();
+  queue_->changed.notify_one();
   return true;
 }
 
-void Workers::run() {
-  std::unique_lock lock(mutex_);
+void Workers::run(const std::shared_ptr<Queue>& queue) {
+  std::unique_lock lock(queue->mutex);
   while (true) {
-    changed_.wait(lock, [this] { return stops_ || !waiting_.empty(); });
-    if (stops_) return;
-    auto job = std::move(waiting_.front());
-    waiting_.pop_front();
+    queue->changed.wait(lock, [&] { return queue->stops || !queue->waiting.empty(); });
+    if (queue->stops) return;
+    auto job = std::move(queue->waiting.front());
+    queue->waiting.pop_front();
     lock.unlock();
     job();
     job = nullptr;

@@ -2,6 +2,7 @@
 #include <condition_variable>
 #include <deque>
 #include <functional>
+#include <memory>
 #include <mutex>
 #include <thread>
 #include <vector>
@@ -16,7 +17,7 @@ class Workers {
     std::size_t waiting_max = 256;
   };
   explicit Workers(Size size);
-  /// Finishes what runs; what waits is dropped.
+  /// Finishes what runs; what waits is dropped. A job may hold the last owner of its own Workers.
   ~Workers();
   Workers(const Workers&) = delete;
   Workers& operator=(const Workers&) = delete;
@@ -25,12 +26,16 @@ class Workers {
   [[nodiscard]] bool post(std::function<void()> job);
 
  private:
-  void run();
-  const std::size_t waiting_max_;
-  std::mutex mutex_;
-  std::condition_variable changed_;
-  std::deque<std::function<void()>> waiting_;
-  bool stops_ = false;
+  struct Queue {
+    std::size_t waiting_max = 0;
+    std::mutex mutex;
+    std::condition_variable changed;
+    std::deque<std::function<void()>> waiting;
+    bool stops = false;
+  };
+  static void run(const std::shared_ptr<Queue>& queue);
+
+  std::shared_ptr<Queue> queue_;  ///< Of the threads too: one of them may outlive this by a moment.
   std::vector<std::thread> threads_;
 };
 

@@ -81,7 +81,7 @@ TEST_F(SettingsTest, EachWriteLeavesOneAuditRow) {
     EXPECT_EQ(of(call("GET /api/v2/eventLogs?order_by=-id&limit=1"), "event_logs.0.owner"),
               R"("admin")")
         << line;
-    all_end(1);
+    if (line.ends_with("/kill")) all_end(137);
   }
 }
 

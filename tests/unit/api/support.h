@@ -50,6 +50,7 @@ class InlineEngine final : public Engine {
 
   void submit(Event command, std::function<void(Result<CommandDone>)> on_done) override {
     const std::lock_guard lock(mutex_);
+    revive_for(command);
     const Moment at = moment();
     Decision decision = step(world_, command, at);
     if (decision.refused) return on_done(*decision.refused);
@@ -97,6 +98,25 @@ class InlineEngine final : public Engine {
   int commits = 0;
 
  private:
+  /// A command about a finished run: the world takes it back first.
+  void revive_for(const Event& command) {
+    RunKey key = 0;
+    if (const auto* clear = std::get_if<ClearInstances>(&command)) key = clear->keys.front().run;
+    if (const auto* mark = std::get_if<MarkInstances>(&command)) key = mark->keys.front().run;
+    if (const auto* mark = std::get_if<MarkRun>(&command)) key = mark->run;
+    if (const auto* note = std::get_if<SetNote>(&command)) key = note->run;
+    if (const auto* removal = std::get_if<RemoveRun>(&command)) key = removal->run;
+    if (key == 0 || world_.run(key) != nullptr) return;
+    auto facts = store_->revive(key, [](const DagSummary& stored) -> Result<std::shared_ptr<const Dag>> {
+      auto definition = definition_from_canonical(stored.canonical);
+      if (!definition) return definition.error();
+      definition->canonical = stored.canonical;
+      definition->version = stored.version;
+      return Dag::build(std::move(*definition));
+    });
+    ASSERT_TRUE(facts) << facts.error().message;
+    world_.revive(std::move(*facts));
+  }
   Moment moment() { return {clock_.now(), clock_.uptime(), ++entropy_}; }
 
   std::recursive_mutex mutex_;  ///< Of everything below; the hashing threads come in too.
