@@ -76,6 +76,10 @@ __attribute__((no_sanitize("address", "undefined"))) int run_child(void* argumen
     ::setrlimit(RLIMIT_NOFILE, &files);
   }
   if (::chdir(plan.folder) != 0) return fail(plan, "enter the working folder");
+  // exec keeps what is ignored: the agent ignores SIGPIPE, and whoever started it maybe more. The
+  // handler table is the child's own.
+  struct sigaction as_default {};
+  for (int signal = 1; signal < NSIG; ++signal) ::sigaction(signal, &as_default, nullptr);
   sigset_t none;
   ::sigemptyset(&none);
   ::sigprocmask(SIG_SETMASK, &none, nullptr);

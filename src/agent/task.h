@@ -57,7 +57,7 @@ struct Task {
   int status = 0;
   Instant ended_at{};
   Ticks status_until = kNever;     ///< Of an adopted task: how long its status is waited for.
-  bool has_leftovers = false;
+  Ticks leftovers_seen_at = kNever;
   Ticks leftovers_kill_at = kNever;
   Ticks drain_until = kNever;
   bool is_cut = false;

@@ -105,7 +105,8 @@ void Worker::adopt_launch(const ClaimRecord& claim, const PidRecord* pid, bool i
   if (is_same_boot && !task->pidfd) {
     task->has_ended = true;
     task->is_status_known = false;
-    task->status_until = 0;
+    // What the keeper reaped while this worker was being forked comes through the channel.
+    task->status_until = has_memory ? now_ticks() + 2'000'000'000 : 0;
   }
   for (int stream = 0; stream < 2; ++stream) {
     task->is_ready[stream] = true;

@@ -18,6 +18,7 @@ namespace {
 constexpr Ticks kSecond = 1'000'000'000;
 constexpr Ticks kDrain = 5 * kSecond;       ///< reliability rules, end of a try: then the log is cut.
 constexpr Ticks kStatusWait = 2 * kSecond;  ///< For the process that reaps an adopted task.
+constexpr Ticks kOwnEnd = 15'000'000;
 constexpr int kReadsPerTurn = 8;
 
 std::string signal_name(int signal) {
@@ -107,8 +108,11 @@ bool Worker::end_leftovers(Task& task) {
   const auto left = leftovers(task);
   if (left.empty()) return true;
   const Ticks now = now_ticks();
-  if (!task.has_leftovers) {
-    task.has_leftovers = true;
+  if (task.leftovers_seen_at == kNever) {
+    task.leftovers_seen_at = now;  // what is ending by itself needs no help: look again in a moment
+  } else if (now < task.leftovers_seen_at + kOwnEnd) {
+    return false;
+  } else if (task.leftovers_kill_at == kNever) {
     task.leftovers_kill_at = now + std::min<Ticks>(task.claim.kill_grace.count() * 1000, 10 * kSecond);
     if (task.stop_cause) task.leftovers_kill_at = std::min(task.leftovers_kill_at, task.kill_at);
     for (const ProcessInfo& process : left)
