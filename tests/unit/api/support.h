@@ -3,6 +3,7 @@
 
 #include <atomic>
 #include <chrono>
+#include <condition_variable>
 #include <filesystem>
 #include <future>
 #include <map>
@@ -145,6 +146,13 @@ class RecordedStream final : public http::Stream {
   void close() {
     const std::lock_guard lock(mutex_);
     is_open_ = false;
+    closed_.notify_all();
+  }
+  /// Waits until the server has ended it.
+  std::string whole_text() {
+    std::unique_lock lock(mutex_);
+    EXPECT_TRUE(closed_.wait_for(lock, std::chrono::seconds(60), [this] { return !is_open_; }));
+    return text_;
   }
   std::string text() const {
     const std::lock_guard lock(mutex_);
@@ -153,6 +161,7 @@ class RecordedStream final : public http::Stream {
 
  private:
   mutable std::mutex mutex_;
+  std::condition_variable closed_;
   std::string text_;
   bool is_open_ = true;
 };
