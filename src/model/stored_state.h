@@ -45,7 +45,8 @@ struct StoredState {
   std::vector<PoolRow> pools;
   std::vector<BackfillRow> backfills;  ///< Not completed.
   std::vector<PastSuccess> past;       ///< Of producers and depends_on_past tasks of current DAGs.
-  /// Last finished run of each DAG that has depends_on_past / wait_for_downstream tasks.
+  /// Of each DAG that has depends_on_past / wait_for_downstream tasks: the finished run of the greatest
+  /// logical date, and the one just before each unfinished run.
   std::vector<ActiveRun> last_runs;
   RunKey next_run_key = 1;
   BackfillKey next_backfill_key = 1;

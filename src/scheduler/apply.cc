@@ -160,6 +160,7 @@ void World::State::add_run(RunRow row, std::shared_ptr<const Dag> dag) {
   if (run.row.logical_date &&
       (!run.entry->cursor || *run.row.logical_date > run.entry->cursor->logical_date))
     run.entry->dates_ahead.insert(*run.row.logical_date);
+  if (run.row.logical_date) run.entry->last_runs.erase(*run.row.logical_date);
   count_run(run, 1);
   agenda.dags.insert(run.row.dag_id);
   note_run(run);
@@ -288,6 +289,17 @@ void World::State::leave(Run& run, Node& node, const InstanceRow& row) {
   count_upstream(run, task, row.state, -1);
 }
 
+/// Tasks of the run after this one that look back at `task` may have become possible.
+void World::State::note_next(const Run& run, TaskIndex task) {
+  const auto& lookers = run.plan->tasks[task].past_of;
+  if (lookers.empty()) return;
+  const Run* found = next_run_after(*this, run);
+  if (!found) return;
+  Run& next = *find(found->row.key);
+  if (next.dag != run.dag) return note_all(next);  // Another version: other positions.
+  for (const TaskIndex t : lookers) note(next, t);
+}
+
 void World::State::set_instance(Run& run, InstanceRow row) {
   InstanceRow* old = find(row.key);
   ETESIAN_CHECK(old);
@@ -301,8 +313,7 @@ void World::State::set_instance(Run& run, InstanceRow row) {
   enter(run, node, *old);
   if (is_final(old->state)) {
     remember_success(run, old->key.task);
-    for (const TaskIndex t : run.plan->tasks[old->key.task].past_of)
-      if (const Run* next = next_run_after(*this, run)) note(*find(next->row.key), t);
+    note_next(run, old->key.task);
   } else if (old->state == None || old->state == UpForRetry) {
     note(old->key);
   }

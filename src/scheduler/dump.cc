@@ -64,7 +64,7 @@ void dump_dag(std::string& out, const DagEntry& entry) {
                  entry.running);
   for (const Instant date : entry.dates_ahead) out += "  ahead " + to_iso_z(date) + "\n";
   for (const auto& [after, key] : entry.queued) out += fmt::format("  queued {}\n", key);
-  if (entry.last_run) out += "  last " + entry.last_run->row.run_id + "\n";
+  for (const auto& [date, run] : entry.last_runs) out += "  last " + run.row.run_id + "\n";
   if (has_limits)
     for (const auto& [task, limit] : entry.limits)
       if (limit.active > 0) out += fmt::format("  limit {} {}\n", task, limit.active);
@@ -149,7 +149,7 @@ StoredState World::rows() const {
   for (const auto& [key, facts] : s.past)
     rows.past.insert(rows.past.end(), facts.begin(), facts.end());
   for (const auto& [id, entry] : s.dags)
-    if (entry.last_run) rows.last_runs.push_back(*entry.last_run);
+    for (const auto& [date, run] : entry.last_runs) rows.last_runs.push_back(run);
   rows.next_run_key = s.next_run_key;
   rows.next_backfill_key = s.next_backfill_key;
   return rows;

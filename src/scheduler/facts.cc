@@ -45,11 +45,12 @@ PreviousRun previous_run(const World::State& state, const Run& run) {
     if (!previous.active || *other.row.logical_date > *previous.active->row.logical_date)
       previous.active = &other;
   }
-  const auto& last = run.entry->last_run;
-  if (last && last->row.logical_date && *last->row.logical_date < *run.row.logical_date &&
-      counts_as_past(run, last->row.type) &&
-      (!previous.active || *last->row.logical_date > *previous.active->row.logical_date))
-    return {nullptr, &*last};
+  const auto& finished = run.entry->last_runs;
+  for (auto at = finished.lower_bound(*run.row.logical_date); at != finished.begin();) {
+    --at;
+    if (previous.active && at->first <= *previous.active->row.logical_date) break;
+    if (counts_as_past(run, at->second.row.type)) return {nullptr, &at->second};
+  }
   return previous;
 }
 

@@ -325,7 +325,9 @@ void Stepper::drained_before_start(const OpenTry& open) {
 
 void Stepper::order_stop(const InstanceRow& row, StopOrder order) {
   TryRow open = s_.tries.at(row.open_try).row;
-  if (open.stop && open.stop->overrules_success && !order.overrules_success) return;
+  // A user's word stands against an automatic one, unless the whole run is being stopped.
+  if (open.stop && open.stop->overrules_success && !order.overrules_success && !order.run_then)
+    return;
   if (open.stop && open.stop->run_then && !order.run_then) order.run_then = open.stop->run_then;
   open.stop = std::move(order);
   s_.tries.at(open.id).asked = 0;

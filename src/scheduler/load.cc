@@ -43,11 +43,24 @@ void World::State::put_run(StoredState::ActiveRun rows) {
 
 void World::State::retire(Run& run) {
   DagEntry& its = *run.entry;
-  if (run.plan->has_past && run.row.logical_date &&
-      (!its.last_run || !its.last_run->row.logical_date ||
-       *its.last_run->row.logical_date <= *run.row.logical_date))
-    its.last_run = rows_of(run);
+  if (run.plan->has_past && run.row.logical_date)
+    its.last_runs.insert_or_assign(*run.row.logical_date, rows_of(run));
   drop_run(run.row.key);
+  prune_last_runs(its);
+}
+
+void World::State::prune_last_runs(DagEntry& its) const {
+  std::set<Instant> active;
+  for (const RunKey key : its.runs)
+    if (const auto& date = find(key)->row.logical_date) active.insert(*date);
+  for (auto at = its.last_runs.begin(); at != its.last_runs.end();) {
+    const auto next = std::next(at);
+    const auto looker = active.upper_bound(at->first);
+    const bool is_kept =
+        next == its.last_runs.end() || (looker != active.end() && *looker <= next->first);
+    if (!is_kept) its.last_runs.erase(at);
+    at = next;
+  }
 }
 
 void World::revive(StoredState::ActiveRun run) {
@@ -77,9 +90,8 @@ World World::load(StoredState stored, const Moment& moment, Limits limits) {
   for (auto& run : stored.runs) s.put_run(std::move(run));
   for (auto& row : stored.open_tries) s.open_try(std::move(row), moment);
   for (auto& run : stored.last_runs) {
-    auto& last = s.entry(run.row.dag_id).last_run;
-    if (!last || !last->row.logical_date || last->row.logical_date <= run.row.logical_date)
-      last = std::move(run);
+    const auto date = run.row.logical_date;
+    if (date) s.entry(run.row.dag_id).last_runs.insert_or_assign(*date, std::move(run));
   }
   s.past.clear();
   for (auto& fact : stored.past) s.learn(std::move(fact));

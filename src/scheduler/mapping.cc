@@ -72,15 +72,23 @@ Result<std::vector<std::string>> map_arguments(const MapRule& rule,
   return arguments;
 }
 
-Result<std::string> zip_lists(std::span<const std::string> lists) {
+Result<std::string> zip_lists(std::span<const std::string> lists,
+                              const std::optional<std::string>& fill) {
   auto all = all_items(lists);
   if (!all) return all.error();
+  json::value filler;
+  if (fill) {
+    auto value = parse_json(*fill);
+    if (!value) return value.error();
+    filler = std::move(*value);
+  }
   std::size_t count = all->empty() ? 0 : all->front().size();
-  for (const auto& items : *all) count = std::min(count, items.size());
+  for (const auto& items : *all)
+    count = fill ? std::max(count, items.size()) : std::min(count, items.size());
   json::array rows;
   for (std::size_t i = 0; i < count; ++i) {
     json::array row;
-    for (const auto& items : *all) row.push_back(items[i]);
+    for (const auto& items : *all) row.push_back(i < items.size() ? items[i] : filler);
     rows.emplace_back(std::move(row));
   }
   return canonical_json(rows);

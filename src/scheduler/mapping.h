@@ -1,4 +1,5 @@
 #pragma once
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -16,8 +17,10 @@ Result<std::vector<std::string>> map_arguments(const MapRule& rule,
                                                std::span<const std::string> values,
                                                std::size_t count_max);
 
-/// zip() of JSON arrays: a JSON array of arrays, as long as the shortest. Errors: InvalidInput.
-Result<std::string> zip_lists(std::span<const std::string> lists);
+/// zip() of JSON arrays: a JSON array of arrays, as long as the shortest; with `fill` (JSON text), as
+/// the longest. Errors: InvalidInput.
+Result<std::string> zip_lists(std::span<const std::string> lists,
+                              const std::optional<std::string>& fill = {});
 /// concat() of JSON arrays: one JSON array. Errors: InvalidInput.
 Result<std::string> concat_lists(std::span<const std::string> lists);
 

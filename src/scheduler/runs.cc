@@ -52,7 +52,7 @@ void Stepper::on(const TimeReached&) {
     s_.set_ask_at(open, Duration{0});
     if (open.is_offer_due)
       offer_again(open, "no room");
-    else if (open.row.stop)
+    else if (open.row.stop && open.row.session == s_.executors[open.row.executor].session)
       send_stop(open.row);
     else
       inquire(open);
@@ -79,14 +79,14 @@ void Stepper::examine_dag(const std::string& dag_id) {
 }
 
 void Stepper::make_scheduled_runs(DagEntry& entry) {
-  if (!entry.dag || entry.is_paused || !entry.timetable || entry.timetable->is_manual()) return;
+  if (!entry.dag || !entry.timetable || entry.timetable->is_manual()) return;
   const DagDefinition& definition = entry.dag->definition();
   const bool is_continuous = entry.timetable->is_continuous();
   const int most = is_continuous ? 1 : definition.max_active_runs;
   for (int made = 0;;) {
     if (entry.next) s_.dag_timers.erase({entry.next->run_after, entry.id});
     entry.next = entry.timetable->next_run(last_slot(entry), moment_.now);
-    if (!entry.next) return;
+    if (!entry.next || entry.is_paused) return;
     const RunSlot slot = *entry.next;
     if (slot.run_after > moment_.now || made == s_.limits.catchup_runs_per_step) {
       s_.dag_timers.insert({slot.run_after, entry.id});
@@ -104,13 +104,7 @@ void Stepper::make_scheduled_runs(DagEntry& entry) {
         emit(cursor);
         continue;
       }
-      for (const RunKey key : entry.runs) {
-        Run& oldest = *s_.find(key);
-        if (oldest.row.backfill != 0 || oldest.forced || is_final(oldest.row.state)) continue;
-        stop_run(oldest, RunState::Failed, Failed, Skipped, false,
-                 "cancelled for a newer run (overlap: cancel_oldest)");
-        break;
-      }
+      cancel_oldest(entry, most);
     }
     emit(cursor);
     RunRow row;
@@ -121,6 +115,18 @@ void Stepper::make_scheduled_runs(DagEntry& entry) {
     row.run_id = make_run_id(row.type, row.run_after, row.logical_date, random_);
     create_run(std::move(row), entry.dag);
   }
+}
+
+/// Makes room for one more run. Those that are being stopped already do not count.
+void Stepper::cancel_oldest(DagEntry& entry, int most) {
+  std::vector<Run*> staying;
+  for (const RunKey key : entry.runs) {
+    Run& run = *s_.find(key);
+    if (run.row.backfill == 0 && !run.forced && !is_final(run.row.state)) staying.push_back(&run);
+  }
+  if (static_cast<int>(staying.size()) < most) return;
+  stop_run(*staying.front(), RunState::Failed, Failed, Skipped, false,
+           "cancelled for a newer run (overlap: cancel_oldest)");
 }
 
 void Stepper::start_runs(DagEntry& entry) {

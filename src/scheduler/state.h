@@ -116,7 +116,9 @@ struct DagEntry {
   std::set<std::pair<Instant, RunKey>> queued;        ///< Without backfills; by run_after.
   int unfinished = 0, running = 0;                    ///< Without backfills.
   std::map<std::string, TaskLimit> limits;
-  std::optional<StoredState::ActiveRun> last_run;     ///< Finished, of the greatest logical date.
+  /// Finished runs, by logical date, that depends_on_past looks at: the newest, and the one just
+  /// before each active run.
+  std::map<Instant, StoredState::ActiveRun> last_runs;
 };
 
 struct BackfillEntry {
@@ -181,6 +183,7 @@ struct World::State {
   void note(const InstanceKey& key) { agenda.nodes.push_back(key); }
   void note_run(Run& run);
   void note_all(Run& run);
+  void note_next(const Run& run, TaskIndex task);
   void note_consumers(const std::string& dag_id);
 
   // ---- facts made true (apply*.cc) ----
@@ -188,6 +191,7 @@ struct World::State {
   void add_run(RunRow row, std::shared_ptr<const Dag> dag);
   void set_run(RunRow row);
   void drop_run(RunKey key);
+  void prune_last_runs(DagEntry& entry) const;
   void retire(Run& run);  ///< A finished run leaves; what depends_on_past needs of it stays.
   StoredState::ActiveRun rows_of(const Run& run) const;
   void put_run(StoredState::ActiveRun rows);  ///< A run with everything in it, as stored.

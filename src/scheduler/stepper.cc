@@ -18,7 +18,10 @@ Decision step(World& world, const Event& event, const Moment& moment) {
 Decision Stepper::settle(const Event& event) {
   std::visit([this](const auto& e) { on(e); }, event);
   settle_agenda();
-  retire_runs();
+  while (!s_.ended.empty()) {
+    retire_runs();
+    settle_agenda();  // What looked back at a run that left may have become possible.
+  }
   return std::move(decision_);
 }
 

@@ -95,6 +95,7 @@ class Stepper {
   void examine_run(RunKey key);
   void examine_dag(const std::string& dag_id);
   void make_scheduled_runs(DagEntry& entry);
+  void cancel_oldest(DagEntry& entry, int most);
   void start_runs(DagEntry& entry);
   bool try_start(Run& run);
   void end_run(Run& run, RunState state, const std::string& reason);

@@ -86,16 +86,16 @@ bool may_run(TriggerRule rule, const UpstreamCounts& up) {
 
 RuleDecision evaluate(TriggerRule rule, const UpstreamCounts& upstream, const SetupCounts& setups,
                       int map_index) {
-  using Kind = RuleDecision::Kind;
-  if (rule == TriggerRule::Always) return {Kind::Run, None};
+  using enum RuleDecision::Kind;
+  if (rule == TriggerRule::Always) return {Run, None};
   if (setups.total > 0) {
-    if (setups.failed > 0) return {Kind::Set, UpstreamFailed};
-    if (setups.skipped > 0) return {Kind::Set, Skipped};
-    if (setups.done < setups.total) return {Kind::Wait, None};
+    if (setups.failed > 0) return {Set, UpstreamFailed};
+    if (setups.skipped > 0) return {Set, Skipped};
+    if (setups.done < setups.total) return {Wait, None};
   }
-  if (upstream.total == 0) return {Kind::Run, None};
-  if (const auto forced = forced_state(rule, upstream, map_index)) return {Kind::Set, *forced};
-  return {may_run(rule, upstream) ? Kind::Run : Kind::Wait, None};
+  if (upstream.total == 0) return {Run, None};
+  if (const auto forced = forced_state(rule, upstream, map_index)) return {Set, *forced};
+  return {may_run(rule, upstream) ? Run : Wait, None};
 }
 
 }  // namespace etesian

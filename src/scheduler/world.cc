@@ -8,7 +8,10 @@ namespace etesian {
 
 World::World(Limits limits) : state_(std::make_unique<State>()) {
   state_->limits = limits;
-  state_->set_pool({.name = "default_pool", .slots = 128, .description = "Default pool"});
+  PoolRow pool;
+  pool.name = "default_pool";
+  pool.description = "Default pool";
+  state_->set_pool(std::move(pool));
 }
 World::World(World&&) noexcept = default;
 World& World::operator=(World&&) noexcept = default;

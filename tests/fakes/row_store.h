@@ -41,17 +41,24 @@ class RowStore {
           dag.second.dates_ahead.push_back(*run.row.logical_date);
       s.dags.push_back(std::move(dag.second));
     }
-    std::map<std::string, const RunRows*> last;
+    std::map<std::string, std::map<Instant, const RunRows*>> finished;
+    std::map<std::string, std::set<Instant>> active;
     for (const auto& [key, run] : runs) {
       s.next_run_key = key + 1;
       if (!is_final(run.row.state)) {
         s.runs.push_back(rows_of(run));
+        if (run.row.logical_date) active[run.row.dag_id].insert(*run.row.logical_date);
       } else if (run.row.logical_date && looks_back(*run.dag)) {
-        const RunRows*& best = last[run.row.dag_id];
-        if (!best || best->row.logical_date <= run.row.logical_date) best = &run;
+        finished[run.row.dag_id][*run.row.logical_date] = &run;
       }
     }
-    for (const auto& [dag_id, run] : last) s.last_runs.push_back(rows_of(*run));
+    for (const auto& [dag_id, dated] : finished)
+      for (auto at = dated.begin(); at != dated.end(); ++at) {
+        const auto next = std::next(at);
+        const auto looker = active[dag_id].upper_bound(at->first);
+        if (next == dated.end() || (looker != active[dag_id].end() && *looker <= next->first))
+          s.last_runs.push_back(rows_of(*at->second));
+      }
     for (const auto& [id, row] : tries)
       if (!row.outcome) s.open_tries.push_back(row);
     for (const auto& [name, row] : pools_) s.pools.push_back(row);
