@@ -51,7 +51,7 @@ Capture::Got Capture::read_from(int fd) {
   ETESIAN_CHECK(!has_batch());
   const std::uint64_t span = state_->span;
   const auto end = static_cast<std::uint32_t>(span);
-  ETESIAN_CHECK(end < kStreamCapacity);
+  if (end == kStreamCapacity) return Got::Bytes;  // after a recovery: lines must be taken first
   state_->is_reading = 1;
   const ssize_t n = ::read(fd, buffer_ + end, kStreamCapacity - end);
   if (n > 0) state_->span = span + static_cast<std::uint64_t>(n);
@@ -87,10 +87,14 @@ void Capture::frame_lines(const LineSink& sink, const logs::Stamp& at, Until unt
 
 void Capture::commit() {
   if (!has_batch()) return;
-  const auto end = static_cast<std::uint32_t>(state_->span);
-  const std::uint32_t begin = state_->batch_end;
-  set_span(begin, end);
+  set_span(state_->batch_end, static_cast<std::uint32_t>(state_->span));
   state_->batch_frames = 0;
+  make_room();
+}
+
+void Capture::make_room() {
+  const auto begin = static_cast<std::uint32_t>(state_->span >> 32);
+  const auto end = static_cast<std::uint32_t>(state_->span);
   const std::uint32_t left = end - begin;
   // Move the rest to the front when both places do not overlap, so that a death in between harms
   // nothing; then what lies behind must be zero again for `recover`.
@@ -112,7 +116,7 @@ void Capture::recover(std::uint64_t last_seq, Mask& mask) {
     state_->is_reading = 0;
   }
   std::memset(buffer_ + end, 0, kStreamCapacity - end);
-  if (!has_batch()) return;
+  if (!has_batch()) return make_room();
   const std::uint64_t first = state_->batch_seq;
   const auto stored = static_cast<std::uint32_t>(
       std::min<std::uint64_t>(last_seq < first ? 0 : last_seq - first + 1, state_->batch_frames));
@@ -124,6 +128,7 @@ void Capture::recover(std::uint64_t last_seq, Mask& mask) {
     state_->batch_frames = stored;
   }
   if (stored != 0) commit();
+  make_room();
 }
 
 }  // namespace etesian::agent

@@ -42,6 +42,7 @@ class Capture {
 
  private:
   std::string_view waiting() const;
+  void make_room();
   void set_span(std::uint32_t begin, std::uint32_t end);
 
   StreamState* state_;

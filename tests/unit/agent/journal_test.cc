@@ -22,6 +22,7 @@ class JournalTest : public ::testing::Test {
   static Key key(std::uint8_t n) {
     Key k;
     k.try_id.bytes[15] = n;
+    k.launch = 0x01020304;  // no zero byte at the end of a record
     return k;
   }
   std::string bytes() const { return *read_file(path_); }

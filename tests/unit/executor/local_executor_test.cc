@@ -142,7 +142,7 @@ class LocalExecutorTest : public ::testing::Test {
 
   std::string folder_;
   std::unique_ptr<Executor> executor_;
-  SeededRandom random_{7};
+  SystemRandom random_;  // agents find processes by the id: tests running side by side must differ
   std::int64_t count_ = 0;
   std::mutex mutex_;
   std::condition_variable changed_;
@@ -326,6 +326,35 @@ TEST_F(LocalExecutorTest, A_killed_worker_loses_no_line_doubles_none_and_keeps_t
   for (int i = 0; i < 3000; ++i) wanted += "1 line " + std::to_string(i) + "\n";
   EXPECT_EQ(log_of(end), wanted);
   expect_sealed(end);
+}
+
+TEST_F(LocalExecutorTest, A_worker_killed_under_a_fast_writer_loses_no_line) {
+  const LaunchId id = start({"sh", "-c", "seq 1 400000; sleep 0.3; seq 400001 800000"});
+  ASSERT_TRUE(wait([&] { return started_.count(id.try_id) != 0; }));
+  int kills = 0;
+  for (; kills < 10; ++kills) {
+    const int downs = downs_;
+    ::kill(worker(), SIGKILL);
+    ASSERT_TRUE(wait([&] { return downs_ > downs && !session_.empty(); }));
+  }
+  const Outcome end = end_of(id);
+  EXPECT_EQ(kills, 10);
+  EXPECT_EQ(end.cause, Cause::Exit);
+  EXPECT_EQ(end.log_lines, 800'000U);
+  EXPECT_EQ(end.log_bytes, 4'688'895U);  // digits of 1 to 800,000
+  expect_sealed(end);
+}
+
+TEST_F(LocalExecutorTest, Tasks_go_on_while_the_agent_is_gone_for_an_upgrade) {
+  const LaunchId id = start({"sh", "-c", "printf half; while ! [ -e " + folder_ + "/go ]; do sleep 0.05; done; echo line"});
+  ASSERT_TRUE(wait([&] { return started_.count(id.try_id) != 0; }));
+  const int downs = downs_;
+  ::kill(keeper(), SIGTERM);
+  ASSERT_TRUE(wait([&] { return downs_ > downs && !session_.empty(); }));
+  ASSERT_TRUE(write_file_durably(folder_ + "/go", ""));
+  const Outcome end = end_of(id);
+  const std::string log = log_of(end);
+  EXPECT_TRUE(log == "1 half\n1 line\n" || log == "1 halfline\n") << log;
 }
 
 TEST_F(LocalExecutorTest, Killed_with_its_keeper_an_agent_is_started_again_and_takes_the_task_over) {
