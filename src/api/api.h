@@ -11,7 +11,7 @@
 namespace etesian::api {
 
 struct ApiOptions {
-  std::string log_folder;  ///< Segments of this host's agent.
+  std::string log_folder;  ///< Segments of this host's agent; made where it is missing.
   std::string version;     ///< Of this program, for /api/v2/version.
   Duration token_life = std::chrono::hours(24);
 };

@@ -1,7 +1,5 @@
 #include <fmt/format.h>
 
-#include <set>
-
 #include "api/handlers.h"
 #include "api/json_common.h"
 

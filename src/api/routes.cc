@@ -3,7 +3,8 @@
 #include "api/event_hub.h"
 #include "api/handlers.h"
 #include "api/log_followers.h"
-#include "base/check.h"
+#include "base/file.h"
+#include "base/log.h"
 
 namespace etesian::api {
 namespace {
@@ -258,10 +259,19 @@ class Signals {
         alive->followers->wake(alive);
       }
     });
+    // The agent may come later than the first follower.
+    if (auto made = make_folders(service->options.log_folder); !made) {
+      log_line(LogLevel::Warning, "make the log folder: " + made.error().message);
+    }
     auto watch = logs::GrowthWatch::start(service->options.log_folder, [weak] {
       if (const auto alive = weak.lock()) alive->followers->wake(alive);
     });
-    if (watch) watch_ = std::move(*watch);
+    if (watch) {
+      watch_ = std::move(*watch);
+    } else {
+      log_line(LogLevel::Warning, "followed logs move only with other changes",
+               {{"cause", watch.error().message}});
+    }
   }
   ~Signals() { engine_.unsubscribe(handle_); }
   Signals(const Signals&) = delete;
