@@ -91,7 +91,9 @@ class Keeper {
     signalfd_siginfo info{};
     while (::read(signals_.get(), &info, sizeof info) == sizeof info) {
       const auto signal = static_cast<int>(info.ssi_signo);
-      if (signal == SIGTERM || signal == SIGINT) ::kill(worker_pid_, SIGTERM);
+      if (signal != SIGTERM && signal != SIGINT) continue;
+      is_ending_ = true;
+      ::kill(worker_pid_, SIGTERM);
     }
   }
 
@@ -115,8 +117,8 @@ class Keeper {
 
   void worker_ended(int status) {
     if (channel_) take_pipes();
-    if (WIFEXITED(status)) {
-      code_ = WEXITSTATUS(status);
+    if (WIFEXITED(status) || is_ending_) {
+      code_ = WIFEXITED(status) ? WEXITSTATUS(status) : 1;
       return;
     }
     log_line(LogLevel::Warning, "agent worker was killed; starting another one",
@@ -134,6 +136,7 @@ class Keeper {
   pid_t worker_pid_ = 0;
   std::chrono::steady_clock::time_point started_at_;
   int quick_deaths_ = 0;
+  bool is_ending_ = false;  ///< Asked to: a worker that dies now gets no successor.
   std::map<std::uint32_t, std::pair<Fd, Fd>> pipes_;
   std::deque<KeptExit> exits_;
   std::optional<int> code_;
