@@ -34,6 +34,7 @@ class Simulation {
     send_now(SetPool{small, "sim"});
     for (int i = 0; i < 3; ++i) load_dag(i);
     agent_connects();
+    is_peaceful_ = false;
     for (int i = 0; i < kFaultySteps && report_.problems.empty(); ++i) {
       disturb();
       advance();
@@ -102,7 +103,7 @@ class Simulation {
   void send_now(const Event& event) {
     Decision decision = step(world_, event, {now_, uptime_, random_.next()});
     ++report_.steps;
-    if (report_.steps % 16 == 0)
+    if (report_.steps % 64 == 0)
       if (std::string wrong = world_.check(); !wrong.empty()) report_.problems.push_back(wrong);
     pending_.push_back({std::move(decision.changes), std::move(decision.effects)});
     check_limits();
@@ -321,7 +322,7 @@ class Simulation {
   SimulatedAgent agent_;
   std::multimap<Duration, Message> network_;
   std::deque<Pending> pending_;
-  bool is_peaceful_ = false;
+  bool is_peaceful_ = true;  ///< While the stage is set, and at the end.
 };
 
 }  // namespace
