@@ -12,6 +12,7 @@ LogOfTry log_of(const TryRow& row) {
     if (row.outcome->log.segment != 0) log.place = row.outcome->log;
     log.seal = logs::Seal{row.outcome->log_lines, row.outcome->log_bytes, row.outcome->log_hash,
                           row.outcome->log_cut};
+    log.message = row.outcome->message;
   }
   return log;
 }

@@ -12,6 +12,7 @@ struct LogOfTry {
   InstanceKey instance;
   LogPlace place;                 ///< Segment 0: nothing was written (yet).
   std::optional<logs::Seal> seal;  ///< Of the exit record; absent while the try is open.
+  std::string message;  ///< Why it ended, where there was no process to write a log.
   bool is_complete_without_lines() const { return seal && place.segment == 0; }
 };
 

@@ -50,7 +50,7 @@ void add_process_commands(CLI::App& app, cli::Chosen& chosen) {
   auto home = std::make_shared<std::string>();
   CLI::App* supervising = app.add_subcommand("agent", "Supervise task processes (started by the server)");
   supervising->add_option("--home", *home, "Folder for state and logs")->required();
-  supervising->callback([&chosen, home] { chosen = [home] { return agent(*home); }; });
+  supervising->callback([&chosen, home] { chosen = [home] { return supervise(*home); }; });
   auto stopped = std::make_shared<std::string>();
   CLI::App* checking = app.add_subcommand("verify", "Check every invariant of a store that no server uses");
   checking->add_option("--home", *stopped, "Folder for state and logs")->required();

@@ -2,6 +2,7 @@
 
 #include <malloc.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <csignal>
@@ -124,7 +125,7 @@ int up(const UpOptions& options) {
   return 0;
 }
 
-int agent(const std::string& home_folder) {
+int supervise(const std::string& home_folder) {
   umask(077);
   const Home home = home_at(home_folder);
   agent::Options options;

@@ -17,7 +17,7 @@ struct UpOptions {
 int up(const UpOptions& options);
 
 /// `etesian agent`: one per home, started by the server; outlives it.
-int agent(const std::string& home);
+int supervise(const std::string& home);
 
 /// `etesian verify`: checks the invariants of a store that no server uses. Exit code 1 when broken.
 int verify(const std::string& home);

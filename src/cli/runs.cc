@@ -19,7 +19,7 @@ std::string runs_path(const std::string& dag_id) { return "/api/v2/dags/" + Sess
 std::vector<Cell> run_cells(const json::value& run) {
   const std::string state = text_of(run, "state");
   return {{text_of(run, "dag_run_id"), Tone::Strong}, {state, tone_of_state(state)}, {text_of(run, "run_type")},
-          {text_of(run, "start_date")}, {text_of(run, "duration")}, {text_of(run, "note"), Tone::Quiet}};
+          {text_of(run, "start_date")}, {seconds_text(run.at("duration"))}, {text_of(run, "note"), Tone::Quiet}};
 }
 
 int list(const Globals& globals, const std::string& dag_id, const std::vector<std::string>& states, int limit) {

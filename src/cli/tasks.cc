@@ -80,7 +80,8 @@ int logs(const Globals& globals, const LogOptions& options) {
     const json::value page = session.get(base, paged);
     for (const json::value& line : page.at("content").as_array()) print(log_line_text(globals, line, options));
     const std::string token = text_of(page, "continuation_token");
-    if (token.empty()) return kOk;
+    // A running task's log has no end yet: what is there now was shown.
+    if (token.empty() || page.at("content").as_array().empty()) return kOk;
     paged = query;
     paged.emplace_back("token", token);
   }
@@ -136,7 +137,7 @@ int list(const Globals& globals, const std::string& text) {
     std::string id = text_of(row, "task_id");
     if (const int index = row.at("map_index").to_number<int>(); index >= 0) id += fmt::format("[{}]", index);
     cells.push_back({{id, Tone::Strong}, {state.empty() ? "none" : state, tone_of_state(state)}, {text_of(row, "try_number")},
-                     {text_of(row, "start_date")}, {text_of(row, "duration")}, {text_of(row, "note"), Tone::Quiet}});
+                     {text_of(row, "start_date")}, {seconds_text(row.at("duration"))}, {text_of(row, "note"), Tone::Quiet}});
   }
   print(visible(reference.dag_id + "/" + run_id) + "\n" +
         table(globals.terminal, {"TASK", "STATE", "TRY", "STARTED (UTC)", "SECONDS", "NOTE"}, cells));

@@ -129,6 +129,10 @@ Tone tone_of_state(std::string_view state) {
   return Tone::Plain;
 }
 
+std::string seconds_text(const json::value& seconds) {
+  return seconds.is_number() ? fmt::format("{:.3f}", seconds.to_number<double>()) : "";
+}
+
 std::string visible(std::string_view text) {
   std::string out;
   for (std::size_t i = 0; i < text.size();) {

@@ -30,6 +30,9 @@ int display_width(std::string_view text);
 /// C0, C1 and bidi controls as "\x1b" forms, so that no name can steer the terminal.
 std::string visible(std::string_view text);
 
+/// "12.4" of a JSON number of seconds; "" of null.
+std::string seconds_text(const json::value& seconds);
+
 struct Cell {
   std::string text;
   Tone tone = Tone::Plain;

@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "base/random.h"
 #include "base/time_text.h"
+#include "base/time_zone.h"
 #include "cli/commands.h"
 #include "cli/project.h"
 #include "executor/launch_builder.h"

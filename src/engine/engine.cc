@@ -33,24 +33,19 @@ struct Input {
   bool reload = false;
 };
 
+std::optional<RunKey> run_of(const std::vector<InstanceKey>& keys) {
+  return keys.empty() ? std::nullopt : std::optional(keys.front().run);
+}
+
 /// The run that a command about existing runs needs in the world.
 std::optional<RunKey> run_needed(const Event& event) {
-  struct Visitor {
-    std::optional<RunKey> operator()(const RemoveRun& e) const { return e.run; }
-    std::optional<RunKey> operator()(const MarkRun& e) const { return e.run; }
-    std::optional<RunKey> operator()(const SetNote& e) const { return e.run; }
-    std::optional<RunKey> operator()(const KillInstance& e) const { return e.key.run; }
-    std::optional<RunKey> operator()(const MarkInstances& e) const { return first(e.keys); }
-    std::optional<RunKey> operator()(const ClearInstances& e) const { return first(e.keys); }
-    template <class Other>
-    std::optional<RunKey> operator()(const Other&) const {
-      return std::nullopt;
-    }
-    static std::optional<RunKey> first(const std::vector<InstanceKey>& keys) {
-      return keys.empty() ? std::nullopt : std::optional(keys.front().run);
-    }
-  };
-  return std::visit(Visitor{}, event);
+  if (const auto* e = std::get_if<RemoveRun>(&event)) return e->run;
+  if (const auto* e = std::get_if<MarkRun>(&event)) return e->run;
+  if (const auto* e = std::get_if<SetNote>(&event)) return e->run;
+  if (const auto* e = std::get_if<KillInstance>(&event)) return e->key.run;
+  if (const auto* e = std::get_if<MarkInstances>(&event)) return run_of(e->keys);
+  if (const auto* e = std::get_if<ClearInstances>(&event)) return run_of(e->keys);
+  return std::nullopt;
 }
 
 class Loop final : public Engine {

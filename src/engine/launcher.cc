@@ -1,6 +1,7 @@
 #include "engine/launcher.h"
 
 #include "base/check.h"
+#include "loader/params.h"
 
 namespace etesian {
 namespace {
@@ -34,6 +35,17 @@ void Launcher::note_success(const RunRow& run) {
   if (!is_new && found->second.start < run.interval->start) found->second = *run.interval;
 }
 
+const std::string& Launcher::default_params(const Dag& dag) const {
+  constexpr std::size_t kVersionsKept = 4096;
+  if (defaults_.size() > kVersionsKept) defaults_.clear();
+  const auto [found, is_new] = defaults_.try_emplace(dag.version());
+  if (is_new) {
+    auto defaults = validate_params(dag.definition().params_schema, "{}");
+    found->second = defaults ? *defaults : "{}";
+  }
+  return found->second;
+}
+
 LaunchFacts Launcher::facts_of(const World& world, const InstanceKey& key, const Dag& dag) const {
   const RunRow* run = world.run(key.run);
   ETESIAN_CHECK(run != nullptr);
@@ -41,6 +53,7 @@ LaunchFacts Launcher::facts_of(const World& world, const InstanceKey& key, const
   facts.dag = &dag;
   facts.task = key.task;
   facts.run = *run;
+  if (facts.run.conf == "{}") facts.run.conf = default_params(dag);
   facts.map_arguments = world.map_arguments(key);
   const auto previous = last_success_.find(run->dag_id);
   if (previous != last_success_.end() && run->interval && previous->second.start < run->interval->start)

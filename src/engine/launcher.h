@@ -25,8 +25,11 @@ class Launcher {
 
  private:
   LaunchFacts facts_of(const World& world, const InstanceKey& key, const Dag& dag) const;
+  /// Params of a run that was given none: the defaults of its DAG's version.
+  const std::string& default_params(const Dag& dag) const;
 
   const Settings& settings_;
+  mutable std::map<std::string, std::string> defaults_;  ///< By DAG version.
   std::map<std::string, DataInterval> last_success_;
 };
 

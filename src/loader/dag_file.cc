@@ -166,6 +166,7 @@ void read_root(const YamlNode& root, const std::string& text, const DagFileConte
   dag.relative_file = context.file;
   dag.source = text;
   for (OutlineTask& entry : outline.tasks) dag.tasks.push_back(std::move(entry.task));
+  dag.canonical = to_canonical(dag, CanonicalUse::Storage);
   dag.version = version_of(dag, context.bundle_hash);
   auto built = Dag::build(std::move(dag));
   if (built)

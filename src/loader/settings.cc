@@ -193,10 +193,10 @@ bool is_yaml(std::string_view name) { return name.ends_with(".yaml") || name.end
 
 }  // namespace
 
-std::optional<DagEntry> find_dag(const Layout& layout, const std::string& name,
+std::optional<DagPath> find_dag(const Layout& layout, const std::string& name,
                                  std::vector<Diagnostic>& diagnostics) {
   if (name.empty() || name[0] == '.' || name == "__pycache__" || name == kSettingsName) return std::nullopt;
-  DagEntry entry;
+  DagPath entry;
   entry.path = layout.dags_folder + "/" + name;
   const std::string prefix =
       layout.dags_folder == layout.root ? "" : layout.dags_folder.substr(layout.root.size() + 1) + "/";
@@ -232,7 +232,7 @@ std::vector<std::string> dag_names(const Layout& layout) {
   return names;
 }
 
-ReadFile read_dag_file(const DagEntry& entry, const DagFileContext& base, const LoadOptions& options) {
+ReadFile read_dag_file(const DagPath& entry, const DagFileContext& base, const LoadOptions& options) {
   ReadFile read;
   read.file.relative_file = entry.relative;
   read.file.loaded.id = entry.name;

@@ -24,7 +24,7 @@ DagFileContext context_of(const Layout& layout, const ProjectSettings& settings,
 std::vector<Diagnostic> check_between(std::vector<LoadedFile>& files, const std::optional<Instant>& now);
 
 /// The file of a DAG entry of the dags folder: "<name>/dag.yaml" or "<name>.yaml", and what it is called.
-struct DagEntry {
+struct DagPath {
   std::string path;      ///< Absolute.
   std::string relative;  ///< To the project.
   std::string name;      ///< Default id.
@@ -35,7 +35,7 @@ struct DagEntry {
 std::vector<std::string> dag_names(const Layout& layout);
 /// The DAG of a name in the dags folder, nullopt: there is none. Links are followed only within the project;
 /// others are reported.
-std::optional<DagEntry> find_dag(const Layout& layout, const std::string& name, std::vector<Diagnostic>& diagnostics);
+std::optional<DagPath> find_dag(const Layout& layout, const std::string& name, std::vector<Diagnostic>& diagnostics);
 
 /// One file with its bundle.
 struct ReadFile {
@@ -43,6 +43,6 @@ struct ReadFile {
   std::vector<std::pair<std::string, FileSign>> signs;
   std::vector<std::string> folders;
 };
-ReadFile read_dag_file(const DagEntry& entry, const DagFileContext& context, const LoadOptions& options);
+ReadFile read_dag_file(const DagPath& entry, const DagFileContext& context, const LoadOptions& options);
 
 }  // namespace etesian

@@ -177,7 +177,7 @@ class Etesian:
             page = self.get(path, **query)
             lines += [(line["stream"], line["event"]) for line in page["content"]]
             token = page.get("continuation_token")
-            if not token:
+            if not token or not page["content"]:
                 return lines
 
     def verify_log(self, dag_id, run_id, task_id, try_number=1, map_index=-1):
