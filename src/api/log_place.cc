@@ -12,12 +12,22 @@ LogOfTry log_of(const TryRow& row) {
     if (row.outcome->log.segment != 0) log.place = row.outcome->log;
     log.seal = logs::Seal{row.outcome->log_lines, row.outcome->log_bytes, row.outcome->log_hash,
                           row.outcome->log_cut};
+    log.ended_at = row.outcome->ended_at;
     log.message = row.outcome->message;
   }
   return log;
 }
 
 }  // namespace
+
+std::vector<logs::Line> LogOfTry::words_in_place_of_lines() const {
+  if (!is_complete_without_lines() || message.empty()) return {};
+  logs::Line line;
+  line.stream = logs::Line::Stream::System;
+  line.at = ended_at;
+  line.bytes = message;
+  return {line};
+}
 
 Result<LogOfTry> find_log(Reading& reading) {
   const auto index = map_index_of(reading.call);

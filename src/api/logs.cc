@@ -78,6 +78,7 @@ Next get_log(Reading& reading) {
   const Form form = form_of(request);
   logs::Page nothing;
   nothing.next_seq = *from;
+  nothing.lines = log->words_in_place_of_lines();
   if (log->place.segment == 0) return render(nothing, *log, form);
   return WorkerPart([log = *log, from = *from, is_full, form, service = reading.call.service] {
     const auto page = service->log_reader.read(log.try_id, log.place.segment, log.place.offset, from,

@@ -5,6 +5,7 @@
 #include <future>
 #include <map>
 #include <mutex>
+#include <set>
 #include <thread>
 
 #include "base/log.h"
@@ -30,8 +31,64 @@ struct Input {
   std::optional<Event> event;
   OnDone on_done;  ///< For commands.
   std::function<void(const World&, const Moment&)> read;
+  bool is_completed = false;  ///< The store was asked what the world does not know.
   bool reload = false;
 };
+
+/// A producer whose past successes the world must know: (dag, task), the task empty for the run.
+using Producer = std::pair<std::string, std::string>;
+
+std::set<Producer> producers_of(const Dag& dag) {
+  std::set<Producer> producers;
+  for (const Need& need : dag.definition().needs) producers.emplace(need.dag, need.task);
+  for (const Task& task : dag.tasks()) {
+    for (const Need& need : task.needs) producers.emplace(need.dag, need.task);
+    if (task.depends_on_past || task.wait_for_downstream) producers.emplace(dag.id(), task.id);
+  }
+  return producers;
+}
+
+/// Refuses what the store knows to exist: a run with this id or this logical date that has ended.
+std::optional<Error> check_is_new(Store& store, const TriggerRun& trigger) {
+  if (trigger.run_id && store.run(trigger.dag_id, *trigger.run_id))
+    return Error{ErrorCode::Conflict, "trigger '" + trigger.dag_id + "': the run '" + *trigger.run_id + "' exists already"};
+  if (!trigger.logical_date) return std::nullopt;
+  RunFilter filter;
+  filter.dag_id = trigger.dag_id;
+  filter.logical_date.gte = filter.logical_date.lte = trigger.logical_date;
+  const auto same = store.runs(filter, {.limit = 1, .offset = 0, .order_by = ""});
+  if (!same) return same.error();
+  if (same->rows.empty()) return std::nullopt;
+  return Error{ErrorCode::Conflict, "trigger '" + trigger.dag_id + "': the run '" + same->rows[0].run_id +
+                                        "' has this logical date; clear it to run it again"};
+}
+
+bool is_reprocessed(BackfillRow::Reprocess reprocess, RunState state) {
+  if (reprocess == BackfillRow::Reprocess::Completed) return true;
+  return reprocess == BackfillRow::Reprocess::Failed && state == RunState::Failed;
+}
+
+/// Runs of the range that have ended: those to be run again, and the dates that are left alone.
+Result<std::vector<RunKey>> sort_existing(Store& store, CreateBackfill& backfill) {
+  RunFilter filter;
+  filter.dag_id = backfill.row.dag_id;
+  filter.states = {RunState::Success, RunState::Failed};
+  filter.logical_date.gte = backfill.row.from;
+  filter.logical_date.lte = backfill.row.to;
+  std::vector<RunKey> again;
+  constexpr int kPage = 1000;
+  for (int offset = 0;; offset += kPage) {
+    const auto page = store.runs(filter, {.limit = kPage, .offset = offset, .order_by = "logical_date"});
+    if (!page) return page.error();
+    for (const RunRow& run : page->rows) {
+      if (is_reprocessed(backfill.row.reprocess, run.state))
+        again.push_back(run.key);
+      else if (run.logical_date)
+        backfill.existing.push_back(*run.logical_date);
+    }
+    if (std::ssize(page->rows) < kPage) return again;
+  }
+}
 
 std::optional<RunKey> run_of(const std::vector<InstanceKey>& keys) {
   return keys.empty() ? std::nullopt : std::optional(keys.front().run);
@@ -83,11 +140,17 @@ class Loop final : public Engine {
   void turn(std::vector<Input> inputs);
   void decide(Input input);
   bool prepare(Input& input);
-  void revive_then(Input input, RunKey run);
+  /// Asks the store, on its thread, and brings the input back with the finished runs that it needs.
+  using Ask = std::function<Result<std::vector<RunKey>>(Store&, Event&)>;
+  void complete_from_store(Input input, Ask ask);
+  bool needs_store(const Input& input, Ask& ask) const;
   void keep(Decision decision, const Moment& moment, OnDone on_done);
   StoreThread::After release(const Effect& effect);
   void hand_over();
+  Result<StoredState> read_stored_state();
   void reload();
+  void learn_past();
+  void enter(StoredState state);
   Moment moment() const;
   World::Timers timers() const { return world_.next_timer(); }
   void count_world();
@@ -100,6 +163,8 @@ class Loop final : public Engine {
   Launcher launcher_;
   World world_;
   std::map<std::string, ExecutorUp> executors_up_;
+  std::set<Producer> producers_;    ///< Whose past the world knows.
+  bool has_new_producers_ = false;  ///< A DAG of this turn needs the past of others.
 
   Alarm alarm_;
   std::mutex inbox_mutex_;
@@ -148,12 +213,7 @@ Result<Done> Loop::open(Parts& parts) {
     if (auto last = parts.store->runs(filter, {.limit = 1, .offset = 0, .order_by = "-logical_date"}))
       for (const RunRow& run : last->rows) launcher_.note_success(run);
   }
-  world_ = World::load(std::move(*state), moment(), options_.limits);
-  const auto evaluator = [this](const World& world, RunKey run, const Task& task,
-                                const TemplateText& source) {
-    return launcher_.map_source(world, run, task, source);
-  };
-  world_.set_map_evaluator(evaluator);
+  enter(std::move(*state));
 
   StoreThread::Listener listener;
   listener.on_durable = [this](Sequence sequence) {
@@ -288,13 +348,59 @@ void Loop::turn(std::vector<Input> inputs) {
   const Moment at = moment();
   keep(step(world_, TimeReached{}, at), at, {});
   hand_over();
+  if (std::exchange(has_new_producers_, false)) learn_past();
   count_world();
+}
+
+/// Whether something must be asked of the store before the command can be decided, and what.
+bool Loop::needs_store(const Input& input, Ask& ask) const {
+  if (input.is_completed) return false;
+  if (const auto run = run_needed(*input.event); run && !world_.run(*run)) {
+    ask = [key = *run](Store&, Event&) -> Result<std::vector<RunKey>> { return std::vector<RunKey>{key}; };
+    return true;
+  }
+  if (const auto* trigger = std::get_if<TriggerRun>(&*input.event); trigger && (trigger->run_id || trigger->logical_date)) {
+    ask = [](Store& store, Event& event) -> Result<std::vector<RunKey>> {
+      if (auto refused = check_is_new(store, std::get<TriggerRun>(event))) return *refused;
+      return std::vector<RunKey>{};
+    };
+    return true;
+  }
+  if (std::holds_alternative<CreateBackfill>(*input.event)) {
+    ask = [](Store& store, Event& event) { return sort_existing(store, std::get<CreateBackfill>(event)); };
+    return true;
+  }
+  return false;
+}
+
+void Loop::complete_from_store(Input input, Ask ask) {
+  auto held = std::make_shared<Input>(std::move(input));
+  store_->read([this, held, ask = std::move(ask)](Store& store) {
+    const auto refuse = [&](const Error& error) {
+      if (held->on_done) held->on_done(error);
+    };
+    const auto runs = ask(store, *held->event);
+    if (!runs) return refuse(runs.error());
+    auto revived = std::make_shared<std::vector<StoredState::ActiveRun>>();
+    for (const RunKey run : *runs) {
+      auto facts = store.revive(run, build_stored_dag);
+      if (!facts) return refuse(facts.error());
+      revived->push_back(std::move(*facts));
+    }
+    // The world takes the runs in just before the command, on its own thread.
+    read_world([this, revived](const World&, const Moment&) {
+      for (StoredState::ActiveRun& run : *revived)
+        if (!world_.run(run.row.key)) world_.revive(std::move(run));
+    });
+    held->is_completed = true;
+    push(std::move(*held));
+  });
 }
 
 /// False: the input went away to be completed and will come back, or was refused.
 bool Loop::prepare(Input& input) {
-  if (const auto run = run_needed(*input.event); run && !world_.run(*run)) {
-    revive_then(std::move(input), *run);
+  if (Ask ask; needs_store(input, ask)) {
+    complete_from_store(std::move(input), std::move(ask));
     return false;
   }
   if (auto* trigger = std::get_if<TriggerRun>(&*input.event)) {
@@ -318,23 +424,6 @@ bool Loop::prepare(Input& input) {
   return true;
 }
 
-void Loop::revive_then(Input input, RunKey run) {
-  auto held = std::make_shared<Input>(std::move(input));
-  store_->read([this, held, run](Store& store) {
-    auto revived = store.revive(run, build_stored_dag);
-    if (!revived) {
-      if (held->on_done) held->on_done(revived.error());
-      return;
-    }
-    auto facts = std::make_shared<StoredState::ActiveRun>(std::move(*revived));
-    // The world is the loop's: it takes the run in just before the command.
-    read_world([this, facts, run](const World&, const Moment&) {
-      if (!world_.run(run)) world_.revive(std::move(*facts));
-    });
-    push(std::move(*held));
-  });
-}
-
 void Loop::decide(Input input) {
   if (!prepare(input)) return;
   const Moment at = moment();
@@ -349,6 +438,9 @@ void Loop::keep(Decision decision, const Moment& at, OnDone on_done) {
   changes_ += decision.changes.size();
   for (Change& change : decision.changes) {
     settings_.apply(change);
+    if (const auto* dag = std::get_if<DagChanged>(&change))
+      for (const Producer& producer : producers_of(*dag->dag))
+        has_new_producers_ = producers_.insert(producer).second || has_new_producers_;
     if (const auto* run = std::get_if<RunChanged>(&change)) launcher_.note_success(run->row);
     if (const auto* ended = std::get_if<TryChanged>(&change); ended && ended->row.outcome) ++ended_;
     items_.push_back({std::move(change), at.now});
@@ -420,30 +512,50 @@ void Loop::hand_over() {
   store_->commit(std::exchange(items_, {}), std::exchange(after_, {}));
 }
 
+/// What is stored once everything that was handed over is committed or dropped.
+Result<StoredState> Loop::read_stored_state() {
+  std::promise<Result<StoredState>> loaded;
+  store_->read([&](Store& store) {
+    std::vector<std::string> problems;
+    loaded.set_value(store.load(build_stored_dag, problems));
+  });
+  return loaded.get_future().get();
+}
+
+void Loop::enter(StoredState state) {
+  for (const StoredState::DagState& dag : state.dags)
+    if (dag.dag) producers_.merge(producers_of(*dag.dag));
+  world_ = World::load(std::move(state), moment(), options_.limits);
+  world_.set_map_evaluator([this](const World& world, RunKey run, const Task& task, const TemplateText& source) {
+    return launcher_.map_source(world, run, task, source);
+  });
+}
+
 /// The one recovery path: what the store holds is the truth, and the executor is asked about the rest.
 void Loop::reload() {
   items_.clear();
   for (StoreThread::After& after : std::exchange(after_, {}))
     after(Error{ErrorCode::Conflict, "commit: dropped with an earlier group that was refused"});
   store_->begin_epoch();
-  std::promise<Result<StoredState>> loaded;
-  store_->read([&](Store& store) {
-    std::vector<std::string> problems;
-    loaded.set_value(store.load(build_stored_dag, problems));
-  });
-  auto state = loaded.get_future().get();
+  auto state = read_stored_state();
   // Without a readable store there is nothing true to go on with; a restart tries again.
   if (!state) {
     log_line(LogLevel::Error, "cannot reload from the store; stopping", {{"cause", state.error().message}});
     std::abort();
   }
+  enter(std::move(*state));
   const Moment at = moment();
-  world_ = World::load(std::move(*state), at, options_.limits);
-  world_.set_map_evaluator([this](const World& world, RunKey run, const Task& task,
-                                  const TemplateText& source) {
-    return launcher_.map_source(world, run, task, source);
-  });
   for (const auto& [name, up] : executors_up_) keep(step(world_, up, at), at, {});
+}
+
+/// A new DAG needs what others did before it came.
+void Loop::learn_past() {
+  auto state = read_stored_state();
+  if (!state) {
+    log_line(LogLevel::Warning, "past successes of producers are not known yet", {{"cause", state.error().message}});
+    return;
+  }
+  for (PastSuccess& fact : state->past) world_.learn(std::move(fact));
 }
 
 void Loop::count_world() {
