@@ -9,7 +9,7 @@ endif()
 target_link_options(etesian_flags INTERFACE -Wl,-z,relro,-z,now,-z,noexecstack)
 
 # etesian_module(name [DEPENDS module ...] [LIBRARIES target ...]): every .cc of src/<name>.
-# DEPENDS are the modules whose headers it may include (tools/check_includes.py holds the same table);
+# DEPENDS are the modules whose headers it may include (tools/check_structure.py holds the same table);
 # LIBRARIES are third-party and stay private.
 function(etesian_module name)
   cmake_parse_arguments(ARG "" "" "DEPENDS;LIBRARIES" ${ARGN})

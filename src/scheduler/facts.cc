@@ -18,7 +18,9 @@ void remember(std::vector<PastSuccess>& facts, PastSuccess fact) {
     return std::tie(a.interval.start, a.interval.end, a.ended_at) <
            std::tie(b.interval.start, b.interval.end, b.ended_at);
   };
-  facts.insert(std::upper_bound(facts.begin(), facts.end(), fact, order), std::move(fact));
+  const auto at = std::upper_bound(facts.begin(), facts.end(), fact, order);
+  if (at != facts.begin() && !order(*std::prev(at), fact)) return;  // Known already.
+  facts.insert(at, std::move(fact));
   if (facts.size() > kPastMax) facts.erase(facts.begin());
 }
 
