@@ -72,15 +72,29 @@ class Etesian:
         self.token = None
         self.token = self.post("/auth/token", {"username": "admin", "password": PASSWORD})["access_token"]
 
-    def agent_pid(self):
+    def processes(self, command):
+        """Pids of `etesian COMMAND … HOME …`, the oldest first."""
+        found = []
         for folder in pathlib.Path("/proc").iterdir():
-            if folder.name.isdigit():
-                try:
-                    words = (folder / "cmdline").read_bytes().split(b"\0")
-                except OSError:
-                    continue
-                if b"agent" in words[1:2] and str(self.home).encode() in words:
-                    return int(folder.name)
+            if not folder.name.isdigit():
+                continue
+            try:
+                words = (folder / "cmdline").read_bytes().split(b"\0")
+                state = (folder / "stat").read_text().rsplit(")", 1)[1].split()
+            except OSError:
+                continue
+            mentions_home = any(str(self.home).encode() in word for word in words[2:])
+            if words[1:2] == [command.encode()] and mentions_home and state[0] != "Z":
+                found.append((int(state[19]), int(folder.name), int(state[1])))
+        return [(pid, parent) for _, pid, parent in sorted(found)]
+
+    def agent_pid(self):
+        """The agent's worker: the child of the other agent process, its keeper."""
+        agents = self.processes("agent")
+        pids = [pid for pid, _ in agents]
+        for pid, parent in agents:
+            if parent in pids:
+                return pid
         return None
 
     def kill_server(self):
@@ -97,6 +111,7 @@ class Etesian:
         return code
 
     def kill_agent(self):
+        """kill -9 of the agent's worker; its keeper starts another one."""
         pid = self.agent_pid()
         if pid is None:
             return False
@@ -106,7 +121,12 @@ class Etesian:
     def close(self):
         if self.process and self.process.poll() is None:
             self.kill_server()
-        while self.kill_agent():
+        while agents := self.processes("agent"):
+            for pid, _ in agents:
+                try:
+                    os.kill(pid, signal.SIGKILL)
+                except ProcessLookupError:
+                    pass
             time.sleep(0.05)
         if self.temporary:
             shutil.rmtree(self.temporary, ignore_errors=True)
