@@ -15,13 +15,15 @@ Query newest_first(int limit) {
 }
 
 /// A day or instant as the person's clock shows it, in the DAG's zone: [from, to) in UTC.
-std::optional<std::pair<Instant, Instant>> window_of(const std::string& text, const TimeZone& zone) {
+std::optional<std::pair<Instant, Instant>> window_of(const std::string& text,
+                                                     const TimeZone& zone) {
   const bool is_date = text.size() == 10 && text[4] == '-' && text[7] == '-';
   auto read = instant_from_text(text);
   if (!read) return std::nullopt;
   if (!is_date) return std::pair(*read, *read + std::chrono::seconds(1));
   const auto start_of = [&](Instant midnight_as_utc) {
-    const LocalTime wall(std::chrono::floor<std::chrono::seconds>(midnight_as_utc.time_since_epoch()));
+    const LocalTime wall(
+        std::chrono::floor<std::chrono::seconds>(midnight_as_utc.time_since_epoch()));
     return midnight_as_utc - zone.meaning_of(wall).before;
   };
   return std::pair(start_of(*read), start_of(*read + std::chrono::hours(24)));
@@ -29,11 +31,14 @@ std::optional<std::pair<Instant, Instant>> window_of(const std::string& text, co
 
 [[noreturn]] void no_such_run(Session& session, const Reference& reference) {
   std::string known;
-  const json::value page = session.get("/api/v2/dags/" + Session::escape(reference.dag_id) + "/dagRuns", newest_first(3));
+  const json::value page = session.get(
+      "/api/v2/dags/" + Session::escape(reference.dag_id) + "/dagRuns", newest_first(3));
   for (const json::value& run : page.at("dag_runs").as_array())
     known += (known.empty() ? "" : ", ") + text_of(run, "dag_run_id");
-  throw Failure{kNotFound, fmt::format("find run '{}' of '{}': there is none; {}", reference.run, reference.dag_id,
-                                       known.empty() ? "the DAG has no runs yet" : "the newest are " + known)};
+  throw Failure{
+      kNotFound,
+      fmt::format("find run '{}' of '{}': there is none; {}", reference.run, reference.dag_id,
+                  known.empty() ? "the DAG has no runs yet" : "the newest are " + known)};
 }
 
 }  // namespace
@@ -41,24 +46,29 @@ std::optional<std::pair<Instant, Instant>> window_of(const std::string& text, co
 Reference parse_reference(const std::string& text, int parts) {
   Reference reference;
   std::string rest = text;
+  const auto fail_incomplete = [&] {
+    constexpr const char* kForms[] = {"DAG", "DAG/RUN", "DAG/RUN/TASK"};
+    throw Failure{kUsage,
+                  fmt::format("read '{}': expected {}, for instance flights_daily/latest/report",
+                              text, kForms[parts - 1])};
+  };
   std::string* const targets[] = {&reference.dag_id, &reference.run, &reference.task_id};
   for (int i = 0; i < parts; ++i) {
     const std::size_t slash = i + 1 == parts ? std::string::npos : rest.find('/');
     *targets[i] = rest.substr(0, slash);
     rest = slash == std::string::npos ? "" : rest.substr(slash + 1);
-    if (targets[i]->empty()) {
-      constexpr const char* kForms[] = {"DAG", "DAG/RUN", "DAG/RUN/TASK"};
-      throw Failure{kUsage, fmt::format("read '{}': expected {}, for instance flights_daily/latest/report",
-                                        text, kForms[parts - 1])};
-    }
+    if (targets[i]->empty()) fail_incomplete();
   }
   const std::size_t bracket = reference.task_id.find('[');
   if (bracket != std::string::npos && reference.task_id.ends_with(']')) {
     const char* begin = reference.task_id.data() + bracket + 1;
     const char* end = reference.task_id.data() + reference.task_id.size() - 1;
-    if (std::from_chars(begin, end, reference.map_index).ptr != end)
-      throw Failure{kUsage, fmt::format("read '{}': the map index in brackets is not a number", text)};
+    const auto read = std::from_chars(begin, end, reference.map_index);
+    if (read.ptr != end || read.ec != std::errc() || reference.map_index < 0)
+      throw Failure{kUsage,
+                    fmt::format("read '{}': the map index in brackets is not a number", text)};
     reference.task_id.resize(bracket);
+    if (bracket == 0) fail_incomplete();
   }
   return reference;
 }
@@ -75,7 +85,8 @@ std::string resolve_run(Session& session, const Reference& reference) {
     if (page.at("dag_runs").as_array().empty()) no_such_run(session, reference);
     return text_of(page.at("dag_runs").as_array()[0], "dag_run_id");
   }
-  const json::value dag = session.get("/api/v2/dags/" + Session::escape(reference.dag_id) + "/details");
+  const json::value dag =
+      session.get("/api/v2/dags/" + Session::escape(reference.dag_id) + "/details");
   auto zone = TimeZone::find(text_of(dag, "timezone"));
   const auto window = window_of(reference.run, zone ? *zone : TimeZone::utc());
   if (!window) {

@@ -14,7 +14,10 @@ namespace {
 char32_t take_character(std::string_view text, std::size_t& i) {
   const auto byte = static_cast<unsigned char>(text[i++]);
   int more = byte >= 0xf0 ? 3 : byte >= 0xe0 ? 2 : byte >= 0xc0 ? 1 : 0;
-  char32_t c = more == 3 ? byte & 0x07u : more == 2 ? byte & 0x0fu : more == 1 ? byte & 0x1fu : byte;
+  char32_t c = more == 3   ? byte & 0x07u
+               : more == 2 ? byte & 0x0fu
+               : more == 1 ? byte & 0x1fu
+                           : byte;
   while (more-- > 0 && i < text.size() && (static_cast<unsigned char>(text[i]) & 0xc0) == 0x80)
     c = c << 6 | (static_cast<unsigned char>(text[i++]) & 0x3fu);
   return c;
@@ -22,15 +25,16 @@ char32_t take_character(std::string_view text, std::size_t& i) {
 
 /// East Asian Wide and Fullwidth ranges of Unicode's EastAsianWidth.txt, joined.
 bool is_wide(char32_t c) {
-  return (c >= 0x1100 && c <= 0x115f) || (c >= 0x2e80 && c <= 0xa4cf) || (c >= 0xa960 && c <= 0xa97f) ||
-         (c >= 0xac00 && c <= 0xd7a3) || (c >= 0xf900 && c <= 0xfaff) || (c >= 0xfe30 && c <= 0xfe6f) ||
-         (c >= 0xff00 && c <= 0xff60) || (c >= 0xffe0 && c <= 0xffe6) || (c >= 0x1f300 && c <= 0x1faff) ||
-         (c >= 0x20000 && c <= 0x3fffd);
+  return (c >= 0x1100 && c <= 0x115f) || (c >= 0x2e80 && c <= 0xa4cf) ||
+         (c >= 0xa960 && c <= 0xa97f) || (c >= 0xac00 && c <= 0xd7a3) ||
+         (c >= 0xf900 && c <= 0xfaff) || (c >= 0xfe30 && c <= 0xfe6f) ||
+         (c >= 0xff00 && c <= 0xff60) || (c >= 0xffe0 && c <= 0xffe6) ||
+         (c >= 0x1f300 && c <= 0x1faff) || (c >= 0x20000 && c <= 0x3fffd);
 }
 
 bool is_hidden(char32_t c) {
-  return c < 0x20 || (c >= 0x7f && c < 0xa0) || (c >= 0x200b && c <= 0x200f) ||
-         (c >= 0x202a && c <= 0x202e) || (c >= 0x2066 && c <= 0x2069) || c == 0xfeff;
+  return c < 0x20 || (c >= 0x7f && c < 0xa0) || c == 0x061c || (c >= 0x200b && c <= 0x200f) ||
+         (c >= 0x2028 && c <= 0x202e) || (c >= 0x2066 && c <= 0x2069) || c == 0xfeff;
 }
 
 const char* escape_of(Tone tone) {
@@ -58,13 +62,20 @@ std::string cut_to(std::string_view text, int width) {
 }
 
 bool needs_quotes(std::string_view text) {
-  static const std::vector<std::string_view> kWords = {"true", "false", "null", "yes", "no", "on",
-                                                       "off",  "~",     "True", "False", "Null"};
-  if (text.empty() || std::find(kWords.begin(), kWords.end(), text) != kWords.end()) return true;
+  // YAML 1.1 readers know these words too, in any case.
+  static const std::vector<std::string_view> kWords = {"true", "false", "null", "yes", "no",
+                                                       "on",   "off",   "y",    "n",   "~"};
+  std::string lower(text);
+  std::transform(lower.begin(), lower.end(), lower.begin(),
+                 [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
+  if (text.empty() || std::find(kWords.begin(), kWords.end(), lower) != kWords.end()) return true;
   if (text.front() == ' ' || text.back() == ' ' || text.back() == ':') return true;
-  if (std::string_view("-?:,[]{}#&*!|>'\"%@`0123456789.+=").find(text.front()) != std::string_view::npos) return true;
+  if (std::string_view("-?:,[]{}#&*!|>'\"%@`0123456789.+=").find(text.front()) !=
+      std::string_view::npos)
+    return true;
   return text.find(": ") != std::string_view::npos || text.find(" #") != std::string_view::npos ||
-         std::any_of(text.begin(), text.end(), [](char c) { return static_cast<unsigned char>(c) < 0x20; });
+         std::any_of(text.begin(), text.end(),
+                     [](char c) { return static_cast<unsigned char>(c) < 0x20; });
 }
 
 std::string yaml_scalar(const json::value& value) {
@@ -74,7 +85,8 @@ std::string yaml_scalar(const json::value& value) {
 }
 
 bool is_block(const json::value& value) {
-  return (value.is_object() && !value.as_object().empty()) || (value.is_array() && !value.as_array().empty());
+  return (value.is_object() && !value.as_object().empty()) ||
+         (value.is_array() && !value.as_array().empty());
 }
 
 void write_yaml(const json::value& value, const std::string& indent, std::string& out) {
@@ -116,7 +128,8 @@ Terminal Terminal::of_stdout() {
   terminal.has_colours = terminal.is_terminal && (no_colour == nullptr || *no_colour == '\0') &&
                          kind != nullptr && std::string_view(kind) != "dumb";
   winsize size{};
-  if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0) terminal.columns = size.ws_col;
+  if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0)
+    terminal.columns = size.ws_col;
   return terminal;
 }
 
@@ -124,8 +137,10 @@ Tone tone_of_state(std::string_view state) {
   if (state == "success") return Tone::Good;
   if (state == "failed" || state == "upstream_failed") return Tone::Bad;
   if (state == "running") return Tone::Strong;
-  if (state == "up_for_retry" || state == "up_for_reschedule" || state == "restarting") return Tone::Warn;
-  if (state == "skipped" || state == "removed" || state == "none" || state.empty()) return Tone::Quiet;
+  if (state == "up_for_retry" || state == "up_for_reschedule" || state == "restarting")
+    return Tone::Warn;
+  if (state == "skipped" || state == "removed" || state == "none" || state.empty())
+    return Tone::Quiet;
   return Tone::Plain;
 }
 
@@ -175,7 +190,8 @@ std::string table(const Terminal& terminal, const std::vector<std::string>& head
       if (is_last && terminal.is_terminal && used + display_width(text) > terminal.columns)
         text = cut_to(text, std::max(1, terminal.columns - used));
       const int padding = is_last ? 0 : widths[c] - display_width(text) + 2;
-      out += paint(terminal, cells[c].tone, text) + std::string(static_cast<std::size_t>(padding), ' ');
+      out += paint(terminal, cells[c].tone, text) +
+             std::string(static_cast<std::size_t>(padding), ' ');
       used += widths[c] + 2;
     }
     out += '\n';
