@@ -59,15 +59,20 @@ sigset_t block_end_signals() {
   return ends;
 }
 
-void print_welcome(const UpOptions& options, std::uint16_t port, const std::optional<std::string>& password) {
+/// How the person who started us logs in; a made password is told once and kept nowhere in clear.
+std::string login_sentence(const std::optional<std::string>& made_password, const char* given_password) {
+  if (made_password)
+    return "log in as 'admin' with the password " + *made_password +
+           " (shown only now; ETESIAN_ADMIN_PASSWORD sets another)";
+  if (given_password) return "log in as 'admin' with the password of ETESIAN_ADMIN_PASSWORD";
+  return "log in as 'admin' with the password of the first start (ETESIAN_ADMIN_PASSWORD sets another)";
+}
+
+void print_welcome(const UpOptions& options, std::uint16_t port, const std::string& login) {
   const bool is_any = options.host == "127.0.0.1" || options.host == "0.0.0.0" || options.host == "::1";
   const std::string host = is_any ? "localhost" : options.host;
   std::printf("Etesian %s is at http://%s:%u\n", kVersion, host.c_str(), port);
-  if (password)
-    std::printf("log in as 'admin' with the password %s (shown only now; ETESIAN_ADMIN_PASSWORD sets another)\n",
-                password->c_str());
-  else
-    std::printf("log in as 'admin' with the password that was set before\n");
+  std::printf("%s\n", login.c_str());
   std::printf("next: etesian login; etesian dags list%s\n",
               port == 8080 ? "" : ("; with ETESIAN_URL=http://" + host + ":" + std::to_string(port)).c_str());
   std::fflush(stdout);
@@ -113,7 +118,7 @@ int up(const UpOptions& options) {
   server_options.port = options.port;
   auto server = http::Server::start(server_options, router);
   if (!server) return fail(server.error());
-  print_welcome(options, (*server)->port(), made_password);
+  print_welcome(options, (*server)->port(), login_sentence(made_password, given));
 
   int signal_number = 0;
   sigwait(&ends, &signal_number);
