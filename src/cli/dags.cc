@@ -1,8 +1,10 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
+#include <chrono>
 #include <memory>
 
+#include "base/time_text.h"
 #include "cli/commands.h"
 
 namespace etesian::cli {
@@ -70,9 +72,16 @@ std::string quoted_dot(const std::string& id) {
   return out + "\"";
 }
 
-std::string label_of(const json::value& need) {
-  std::string label = text_of(need, "covers");
-  if (const std::string fresh = text_of(need, "fresh"); !fresh.empty()) label += ", fresh " + fresh;
+std::string length_of(const json::value& seconds) {
+  const std::chrono::duration<double> length(seconds.to_number<double>());
+  return (length.count() < 0 ? "-" : "") + to_text(std::chrono::duration_cast<Duration>(std::chrono::abs(length)));
+}
+
+/// "data_interval, offset -1h, fresh 6h"
+std::string label_of(const json::value& edge) {
+  std::string label = text_of(edge, "covers");
+  if (const json::value& offset = edge.at("offset_s"); offset.to_number<double>() != 0) label += ", offset " + length_of(offset);
+  if (const json::value& fresh = edge.at("fresh_s"); !fresh.is_null()) label += ", fresh " + length_of(fresh);
   return label;
 }
 
@@ -85,17 +94,18 @@ int graph(const Globals& globals, const std::string& form) {
   }
   std::string out = form == "dot" ? "digraph needs {\n  rankdir=LR;\n" : "";
   for (const json::value& dag : needs.at("dags").as_array()) {
-    const std::string id(dag.at("dag_id").as_string());
+    const std::string id(dag.as_string());
     out += form == "dot" ? "  " + quoted_dot(id) + ";\n" : visible(id) + "\n";
-    for (const json::value& need : dag.at("needs").as_array()) {
-      const std::string producer = text_of(need, "dag_id"), task = text_of(need, "task_id");
-      const std::string consumer = text_of(need, "consumer_task_id");
+    for (const json::value& edge : needs.at("edges").as_array()) {
+      if (text_of(edge, "dag_id") != id) continue;
+      const std::string producer = text_of(edge, "needs_dag_id"), task = text_of(edge, "needs_task_id");
+      const std::string consumer = text_of(edge, "task_id");
       if (form == "dot") {
         out += fmt::format("  {} -> {} [label={}];\n", quoted_dot(producer), quoted_dot(id),
-                           quoted_dot((task.empty() ? "" : task + ": ") + label_of(need)));
+                           quoted_dot((task.empty() ? "" : task + ": ") + label_of(edge)));
       } else {
         out += visible(fmt::format("  {}needs {}{} ({})", consumer.empty() ? "" : consumer + " ", producer,
-                                   task.empty() ? "" : "/" + task, label_of(need))) + "\n";
+                                   task.empty() ? "" : "/" + task, label_of(edge))) + "\n";
       }
     }
   }

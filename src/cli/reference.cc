@@ -5,18 +5,10 @@
 #include <charconv>
 
 #include "base/time_text.h"
-#include "base/time_zone.h"
 
 namespace etesian::cli {
-namespace {
 
-Query newest_first(int limit) {
-  return {{"order_by", "-run_after"}, {"limit", std::to_string(limit)}};
-}
-
-/// A day or instant as the person's clock shows it, in the DAG's zone: [from, to) in UTC.
-std::optional<std::pair<Instant, Instant>> window_of(const std::string& text,
-                                                     const TimeZone& zone) {
+std::optional<std::pair<Instant, Instant>> window_of(const std::string& text, const TimeZone& zone) {
   const bool is_date = text.size() == 10 && text[4] == '-' && text[7] == '-';
   auto read = instant_from_text(text);
   if (!read) return std::nullopt;
@@ -27,6 +19,12 @@ std::optional<std::pair<Instant, Instant>> window_of(const std::string& text,
     return midnight_as_utc - zone.meaning_of(wall).before;
   };
   return std::pair(start_of(*read), start_of(*read + std::chrono::hours(24)));
+}
+
+namespace {
+
+Query newest_first(int limit) {
+  return {{"order_by", "-run_after"}, {"limit", std::to_string(limit)}};
 }
 
 [[noreturn]] void no_such_run(Session& session, const Reference& reference) {

@@ -1,7 +1,9 @@
 #pragma once
 #include <optional>
 #include <string>
+#include <utility>
 
+#include "base/time_zone.h"
 #include "cli/session.h"
 
 namespace etesian::cli {
@@ -18,6 +20,9 @@ struct Reference {
 
 /// Failure kUsage when parts are missing: `parts` = 1 DAG, 2 with RUN, 3 with TASK.
 Reference parse_reference(const std::string& text, int parts);
+
+/// A day or instant as the clock of `zone` shows it: [from, to). nullopt: it is neither.
+std::optional<std::pair<Instant, Instant>> window_of(const std::string& text, const TimeZone& zone);
 
 /// Asks the server which run is meant. Failure kNotFound, naming the nearest runs there are.
 std::string resolve_run(Session& session, const Reference& reference);

@@ -176,7 +176,7 @@ int show(const Globals& globals, const std::string& text) {
   const json::value run = session.get(run_path(reference.dag_id, resolve_run(session, reference)));
   if (print_structured(globals, run)) return kOk;
   for (const auto& [name, value] : run.as_object())
-    if (!value.is_null()) print(fmt::format("{:<24} {}\n", std::string_view(name), visible(value.is_string() ? std::string(value.as_string()) : json::serialize(value))));
+    if (!value.is_null()) print(fmt::format("{:<24} {}\n", std::string_view(name), visible(text_of(run, std::string_view(name)))));
   return kOk;
 }
 
@@ -206,11 +206,44 @@ struct BackfillOptions {
   bool backwards = false, dry_run = false;
 };
 
+/// From the first instant of --from to the last one of --to, by the DAG's own clock.
+struct BackfillRange {
+  TimeZone zone;
+  std::string from, to;
+};
+
+BackfillRange range_of(Session& session, const BackfillOptions& options) {
+  const json::value dag = session.get("/api/v2/dags/" + Session::escape(options.dag_id) + "/details");
+  const auto found = TimeZone::find(text_of(dag, "timezone"));
+  const TimeZone zone = found ? *found : TimeZone::utc();
+  const auto first = window_of(options.from, zone), last = window_of(options.to, zone);
+  if (!first || !last)
+    throw Failure{kUsage, fmt::format("read '{}': expected a day or an instant, for instance 2024-03-09",
+                                      first ? options.to : options.from)};
+  return {zone, to_iso_z(first->first), to_iso_z(last->second - Duration(1))};
+}
+
+void print_preview(Session& session, const Globals& globals, const BackfillOptions& options, const BackfillRange& range,
+                   const json::array& planned) {
+  std::vector<std::vector<Cell>> rows;
+  for (const json::value& run : planned) {
+    const std::string date = text_of(run, "logical_date");
+    const auto at = instant_from_text(date);
+    rows.push_back({{at ? range.zone.to_iso_local(*at) : "", Tone::Strong}, {date}});
+  }
+  print(table(globals.terminal, {"LOGICAL DATE", "UTC"}, rows));
+  for (const json::value& run : session.all(runs_path(options.dag_id), "dag_runs",
+                                            {{"logical_date_gte", range.from}, {"logical_date_lte", range.to}}))
+    print(fmt::format("there already: {} ({})\n", visible(text_of(run, "dag_run_id")), text_of(run, "state")));
+  print(fmt::format("{} runs, {} at a time; nothing was created (--dry-run)\n", rows.size(), options.max_active_runs));
+}
+
 int backfill(const Globals& globals, const BackfillOptions& options) {
   Session session(globals);
+  const BackfillRange range = range_of(session, options);
   json::object body{{"dag_id", options.dag_id},
-                    {"from_date", options.from},
-                    {"to_date", options.to},
+                    {"from_date", range.from},
+                    {"to_date", range.to},
                     {"run_backwards", options.backwards},
                     {"reprocess_behavior", options.reprocess},
                     {"max_active_runs", options.max_active_runs},
@@ -227,12 +260,7 @@ int backfill(const Globals& globals, const BackfillOptions& options) {
                       visible(options.dag_id), visible(options.dag_id)));
     return kOk;
   }
-  std::vector<std::vector<Cell>> rows;
-  for (const json::value& run : answer.at("backfills").as_array())
-    rows.push_back({{text_of(run, "logical_date"), Tone::Strong}, {text_of(run, "data_interval_start")},
-                    {text_of(run, "data_interval_end")}, {text_of(run, "overlap"), Tone::Warn}});
-  print(table(globals.terminal, {"LOGICAL DATE (UTC)", "FROM", "TO", "OVERLAP"}, rows));
-  print(fmt::format("{} runs, {} at a time; nothing was created (--dry-run)\n", rows.size(), options.max_active_runs));
+  print_preview(session, globals, options, range, answer.at("backfills").as_array());
   return kOk;
 }
 
@@ -261,7 +289,7 @@ void add_backfill_commands(CLI::App& app, Globals& globals, Chosen& chosen) {
   CLI::App* group = app.add_subcommand("backfill", "Run a range of dates: etesian backfill DAG --from … --to …, or list, pause, resume, cancel");
   auto options = std::make_shared<BackfillOptions>();
   group->add_option("DAG", options->dag_id, "Id of the DAG");
-  group->add_option("--from", options->from, "First logical date");
+  group->add_option("--from", options->from, "First logical date; a day begins and ends in the DAG's zone");
   group->add_option("--to", options->to, "Last logical date, inclusive");
   group->add_option("--conf", options->conf, "Params of the runs, a JSON object");
   group->add_option("--max-active-runs", options->max_active_runs, "Runs at the same time")->check(CLI::Range(1, 10000));

@@ -168,6 +168,7 @@ json::array Session::all(const std::string& path, const std::string& member, Que
 std::string text_of(const json::value& object, std::string_view member) {
   const json::value* value = object.is_object() ? object.as_object().if_contains(member) : nullptr;
   if (!value || value->is_null()) return "";
+  if (value->is_double()) return fmt::format("{}", value->get_double());
   return value->is_string() ? std::string(value->as_string()) : json::serialize(*value);
 }
 

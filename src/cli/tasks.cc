@@ -92,7 +92,7 @@ int logs(const Globals& globals, const LogOptions& options) {
 void print_gates(const Globals& globals, const json::value& answer) {
   const json::array& gates = answer.at("gates").as_array();
   if (gates.empty()) {
-    print(fmt::format("  {}\n", visible(text_of(answer, "sentence"))));
+    print(fmt::format("  {}\n", visible(text_of(answer, "summary"))));
     return;
   }
   for (const json::value& gate : gates) {
