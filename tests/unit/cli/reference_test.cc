@@ -16,7 +16,9 @@ std::string read(const std::string& text, int parts) {
   }
 }
 
-TEST(ReferenceTest, NamesADag) { EXPECT_EQ(read("flights_daily", 1), "dag=flights_daily run= task= index=-1"); }
+TEST(ReferenceTest, NamesADag) {
+  EXPECT_EQ(read("flights_daily", 1), "dag=flights_daily run= task= index=-1");
+}
 
 TEST(ReferenceTest, NamesARunByIdDateOrLatest) {
   EXPECT_EQ(read("etl/latest", 2), "dag=etl run=latest task= index=-1");
@@ -34,15 +36,21 @@ TEST(ReferenceTest, NamesATaskOrOneOfItsInstances) {
 
 TEST(ReferenceTest, SaysWhatIsMissing) {
   EXPECT_EQ(read("", 1), "2: read '': expected DAG, for instance flights_daily/latest/report");
-  EXPECT_EQ(read("etl", 2), "2: read 'etl': expected DAG/RUN, for instance flights_daily/latest/report");
-  EXPECT_EQ(read("etl/", 2), "2: read 'etl/': expected DAG/RUN, for instance flights_daily/latest/report");
-  EXPECT_EQ(read("/latest", 2), "2: read '/latest': expected DAG/RUN, for instance flights_daily/latest/report");
-  EXPECT_EQ(read("etl/latest", 3),
-            "2: read 'etl/latest': expected DAG/RUN/TASK, for instance flights_daily/latest/report");
-  EXPECT_EQ(read("etl//clean", 3),
-            "2: read 'etl//clean': expected DAG/RUN/TASK, for instance flights_daily/latest/report");
-  EXPECT_EQ(read("etl/latest/[3]", 3),
-            "2: read 'etl/latest/[3]': expected DAG/RUN/TASK, for instance flights_daily/latest/report");
+  EXPECT_EQ(read("etl", 2),
+            "2: read 'etl': expected DAG/RUN, for instance flights_daily/latest/report");
+  EXPECT_EQ(read("etl/", 2),
+            "2: read 'etl/': expected DAG/RUN, for instance flights_daily/latest/report");
+  EXPECT_EQ(read("/latest", 2),
+            "2: read '/latest': expected DAG/RUN, for instance flights_daily/latest/report");
+  EXPECT_EQ(
+      read("etl/latest", 3),
+      "2: read 'etl/latest': expected DAG/RUN/TASK, for instance flights_daily/latest/report");
+  EXPECT_EQ(
+      read("etl//clean", 3),
+      "2: read 'etl//clean': expected DAG/RUN/TASK, for instance flights_daily/latest/report");
+  EXPECT_EQ(
+      read("etl/latest/[3]", 3),
+      "2: read 'etl/latest/[3]': expected DAG/RUN/TASK, for instance flights_daily/latest/report");
 }
 
 TEST(ReferenceTest, AMapIndexIsANumberFromZero) {

@@ -24,7 +24,10 @@ TEST(TerminalTest, NoNameCanSteerTheTerminal) {
   EXPECT_EQ(visible("a\tb\nc\r"), "a\\x09b\\x0ac\\x0d");
   EXPECT_EQ(visible(std::string_view("\0", 1)), "\\x00");
   EXPECT_EQ(visible("\x7f"), "\\x7f");
-  EXPECT_EQ(visible("\xc2\x9b" "31m"), "\\x9b31m") << "CSI as one C1 character";
+  EXPECT_EQ(visible("\xc2\x9b"
+                    "31m"),
+            "\\x9b31m")
+      << "CSI as one C1 character";
   EXPECT_EQ(visible("\xc0\x9b"), "\\x1b") << "ESC in an overlong form";
   EXPECT_EQ(visible("\x9b"), "\\x9b") << "a stray byte that Latin-1 terminals obey";
 }
@@ -80,7 +83,7 @@ TEST(TerminalTest, SecondsShowMilliseconds) {
 
 TEST(TerminalTest, NestedValuesAsYaml) {
   EXPECT_EQ(to_yaml(json::parse(R"({"dag":"etl","tags":["a","b"],"runs":[{"id":1,"state":"success"},
-                                    {"id":2,"tries":[{"n":1}]}],"none":{},"empty":[],"deep":{"x":{"y":null}}})")),
+                                    {"id":2,"tries":[{"try":1}]}],"none":{},"empty":[],"deep":{"x":{"z":null}}})")),
             "dag: etl\n"
             "tags:\n"
             "  - a\n"
@@ -90,20 +93,21 @@ TEST(TerminalTest, NestedValuesAsYaml) {
             "    state: success\n"
             "  - id: 2\n"
             "    tries:\n"
-            "      - n: 1\n"
+            "      - try: 1\n"
             "none: {}\n"
             "empty: []\n"
             "deep:\n"
             "  x:\n"
-            "    y: null\n");
+            "    z: null\n");
   EXPECT_EQ(to_yaml(json::parse("[[1,2],[3]]")), "- - 1\n  - 2\n- - 3\n");
   EXPECT_EQ(to_yaml(json::value(true)), "true\n");
   EXPECT_EQ(to_yaml(json::parse("{}")), "{}\n");
 }
 
 TEST(TerminalTest, AYamlTextIsNeverReadAsSomethingElse) {
-  for (const char* word : {"true", "NULL", "Yes", "TRUE", "oFf", "~", "1", "-x", "0x1f", ".5", ".inf", "", " a",
-                           "a ", "a: b", "a:", "a #b", "*x", "&x", "!x", "{x", "[x", "@x", "`x", "? x"})
+  for (const char* word :
+       {"true", "NULL", "Yes", "TRUE", "oFf", "~",  "1",  "-x", "0x1f", ".5", ".inf", "",   " a",
+        "a ",   "a: b", "a:",  "a #b", "*x",  "&x", "!x", "{x", "[x",   "@x", "`x",   "? x"})
     EXPECT_EQ(to_yaml(json::value(word)), "\"" + std::string(word) + "\"\n");
   EXPECT_EQ(to_yaml(json::value("two\nlines\t\"q\"")), "\"two\\nlines\\t\\\"q\\\"\"\n");
   EXPECT_EQ(to_yaml(json::value("plain text, with: no")), "\"plain text, with: no\"\n");
