@@ -10,6 +10,8 @@
 #include <cstdio>
 #include <cstring>
 #include <ctime>
+#include <filesystem>
+#include <system_error>
 
 #include "base/file.h"
 
@@ -40,7 +42,9 @@ bool is_own_fault(const siginfo_t& info) {
   }
 }
 
-bool is_job_control(int number) { return number == SIGTSTP || number == SIGTTIN || number == SIGTTOU; }
+bool is_job_control(int number) {
+  return number == SIGTSTP || number == SIGTTIN || number == SIGTTOU;
+}
 
 class Init {
  public:
@@ -62,6 +66,8 @@ class Init {
 
   const Options& options_;
   sigset_t caught_{}, inherited_{};
+  struct sigaction inherited_child_action_ {};
+  std::string record_path_;  ///< Absolute; empty: none.
   pid_t main_ = -1;
   int main_status_ = 0;
   bool main_ended_ = false;
@@ -76,11 +82,23 @@ int Init::run() {
   // Before the first fork: a child that ends at once must not be missed.
   sigfillset(&caught_);
   sigprocmask(SIG_SETMASK, &caught_, &inherited_);
+  // A caller may have left SIGCHLD ignored: the kernel would then reap the children in our place.
+  struct sigaction plain {};
+  plain.sa_handler = SIG_DFL;
+  sigaction(SIGCHLD, &plain, &inherited_child_action_);
   if (getpid() != 1) {
     prctl(PR_SET_CHILD_SUBREAPER, 1);
     say("not PID 1; acting as subreaper");
   }
-  if (!start()) return start_error_ == 0 ? kInitFailed : exit_code();
+  // Relative to where init was started, which it is about to leave.
+  std::error_code error;
+  if (!options_.exit_record.empty())
+    record_path_ = std::filesystem::absolute(options_.exit_record, error);
+  if (error) {
+    say("find '" + options_.exit_record + "': " + error.message());
+    return kInitFailed;
+  }
+  if (!start()) return start_error_ != 0 && record() ? exit_code() : kInitFailed;
   if (chdir("/") != 0) say(std::string("cannot leave the working folder: ") + std::strerror(errno));
   while (!main_ended_) {
     siginfo_t info{};
@@ -124,7 +142,8 @@ bool Init::start() {
 
 void Init::become_command(int report) {
   setsid();
-  // The command gets the mask that init was given; ignored signals were never touched.
+  // The command gets the mask and the ignored signals that init was given.
+  sigaction(SIGCHLD, &inherited_child_action_, nullptr);
   sigprocmask(SIG_SETMASK, &inherited_, nullptr);
   std::vector<char*> argv;
   for (const std::string& word : options_.command) argv.push_back(const_cast<char*>(word.c_str()));
@@ -144,16 +163,15 @@ void Init::forward(int number) {
     send(mapped);
 }
 
-/// As a shell does: the group is stopped, then init itself; SIGCONT, which is forwarded, resumes both.
+/// As a shell does: the group is stopped, then init itself; SIGCONT, which is forwarded, resumes
+/// both.
 void Init::suspend() {
   kill(-main_, SIGSTOP);
   raise(SIGSTOP);
   kill(-main_, SIGCONT);
 }
 
-void Init::send(int number) {
-  kill(options_.forward == Forward::Group ? -main_ : main_, number);
-}
+void Init::send(int number) { kill(options_.forward == Forward::Group ? -main_ : main_, number); }
 
 bool Init::reap() {
   for (;;) {
@@ -213,10 +231,10 @@ int Init::exit_code() const {
 }
 
 bool Init::record() const {
-  if (options_.exit_record.empty()) return true;
+  if (record_path_.empty()) return true;
   const std::string line = "{\"exit_code\":" + std::to_string(exit_code()) +
                            ",\"raw_status\":" + std::to_string(main_status_) + "}\n";
-  const auto written = write_file_durably(options_.exit_record, line);
+  const auto written = write_file_durably(record_path_, line);
   if (!written) say(written.error().message);
   return static_cast<bool>(written);
 }
