@@ -63,7 +63,9 @@ std::optional<std::string> Settings::connection(const std::string& id) const {
   const auto extra = open(row.sealed_extra, place_of_extra(id));
   if (!password || !extra) return std::nullopt;
   std::string uri = row.type + "://";
-  if (!row.login.empty()) uri += uri_part(row.login) + (password->empty() ? "" : ":" + uri_part(*password)) + "@";
+  // Redis has passwords without a login: "redis://:secret@host", as Airflow writes it.
+  if (!row.login.empty() || !password->empty())
+    uri += uri_part(row.login) + (password->empty() ? "" : ":" + uri_part(*password)) + "@";
   uri += row.host;
   if (row.port != 0) uri += ":" + std::to_string(row.port);
   if (!row.schema.empty()) uri += "/" + uri_part(row.schema);
