@@ -12,7 +12,7 @@ namespace etesian {
 class Vault {
  public:
   /// Reads the key file, or makes it (mode 0600) when it does not exist.
-  /// Errors: Corrupt (not a key), Denied (readable by others), Unavailable.
+  /// Errors: Corrupt (not a key), Denied (readable by others), NotFound (its folder), Unavailable.
   static Result<std::shared_ptr<Vault>> open(const std::string& key_file);
 
   std::string seal(std::string_view plain, std::string_view place) const;  ///< Base64 text.
