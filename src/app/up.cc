@@ -125,8 +125,7 @@ int up(const UpOptions& options) {
   const std::size_t running = (*engine)->health().open_tries;
   log_line(LogLevel::Info, "stopping; tasks that run go on and are taken over at the next start",
            {{"tasks", std::to_string(running)}});
-  server->reset();
-  engine->reset();
+  server->reset();  // The routes still subscribe to the engine: it ends after them, as the last.
   return 0;
 }
 
