@@ -112,10 +112,10 @@ void get_liveness(std::shared_ptr<Call> call, Reply reply) {
 
 void get_readiness(std::shared_ptr<Call> call, Reply reply) {
   const EngineHealth health = call->service->engine.health();
-  // Nobody is authenticated here: the reason itself is for /api/v2/monitor and the log.
+  // Nobody is authenticated here: the kind of trouble is told, its cause is for the server's log.
+  const std::string kind = health.reason.substr(0, health.reason.find(':'));
   auto response = ok(json::object{{"status", health.is_ready ? "ready" : "not ready"},
-                                  {"reason", health.is_live ? json::value(nullptr)
-                                                            : json::value("the engine is stuck")}});
+                                  {"reason", text_or_null(kind)}});
   response.status = health.is_ready ? 200 : 503;
   reply->send(std::move(response));
 }
