@@ -32,6 +32,7 @@ struct Input {
   OnDone on_done;  ///< For commands.
   std::function<void(const World&, const Moment&)> read;
   bool is_completed = false;  ///< The store was asked what the world does not know.
+  std::vector<StoredState::ActiveRun> past{};  ///< Finished runs that it is about, then.
   bool reload = false;
 };
 
@@ -381,17 +382,11 @@ void Loop::complete_from_store(Input input, Ask ask) {
     };
     const auto runs = ask(store, *held->event);
     if (!runs) return refuse(runs.error());
-    auto revived = std::make_shared<std::vector<StoredState::ActiveRun>>();
     for (const RunKey run : *runs) {
       auto facts = store.revive(run, build_stored_dag);
       if (!facts) return refuse(facts.error());
-      revived->push_back(std::move(*facts));
+      held->past.push_back(std::move(*facts));
     }
-    // The world takes the runs in just before the command, on its own thread.
-    read_world([this, revived](const World&, const Moment&) {
-      for (StoredState::ActiveRun& run : *revived)
-        if (!world_.run(run.row.key)) world_.revive(std::move(run));
-    });
     held->is_completed = true;
     push(std::move(*held));
   });
@@ -426,6 +421,9 @@ bool Loop::prepare(Input& input) {
 
 void Loop::decide(Input input) {
   if (!prepare(input)) return;
+  // Just before the command: a finished run leaves the world again with the next step.
+  for (StoredState::ActiveRun& run : input.past)
+    if (!world_.run(run.row.key)) world_.revive(std::move(run));
   const Moment at = moment();
   keep(step(world_, *input.event, at), at, std::move(input.on_done));
 }
