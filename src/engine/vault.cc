@@ -29,7 +29,7 @@ Vault::~Vault() = default;
 
 Result<std::shared_ptr<Vault>> Vault::open(const std::string& key_file) {
   ETESIAN_CHECK(sodium_init() >= 0);
-  struct stat info{};
+  struct stat info {};
   if (stat(key_file.c_str(), &info) == 0 && (info.st_mode & 077) != 0)
     return Error{ErrorCode::Denied, "open key '" + key_file +
                                         "': others may read it; run chmod 600 on it and, if it was "
@@ -59,29 +59,32 @@ std::string Vault::seal(std::string_view plain, std::string_view place) const {
   auto* out = reinterpret_cast<unsigned char*>(record.data()) + kKeyIdBytes;
   randombytes_buf(out, kNonceBytes);
   crypto_aead_xchacha20poly1305_ietf_encrypt(out + kNonceBytes, nullptr, bytes(plain), plain.size(),
-                                             bytes(place), place.size(), nullptr, out, key_->secret);
+                                             bytes(place), place.size(), nullptr, out,
+                                             key_->secret);
   return base64(record);
 }
 
 Result<std::string> Vault::unseal(std::string_view sealed, std::string_view place) const {
   std::string record(sealed.size(), '\0');
   std::size_t length = 0;
-  if (sodium_base642bin(reinterpret_cast<unsigned char*>(record.data()), record.size(), sealed.data(),
-                        sealed.size(), nullptr, &length, nullptr,
-                        sodium_base64_VARIANT_ORIGINAL) != 0 ||
-      length < kKeyIdBytes + kNonceBytes + kTagBytes)
-    return Error{ErrorCode::Corrupt, "unseal " + std::string(place) + ": not a sealed record"};
+  const bool is_base64 = sodium_base642bin(reinterpret_cast<unsigned char*>(record.data()),
+                                           record.size(), sealed.data(), sealed.size(), nullptr,
+                                           &length, nullptr, sodium_base64_VARIANT_ORIGINAL) == 0;
   record.resize(length);
+  // libsodium reads some bytes above 127 as '+' or '/': only the one text that `seal` writes is
+  // taken.
+  if (!is_base64 || length < kKeyIdBytes + kNonceBytes + kTagBytes || base64(record) != sealed)
+    return Error{ErrorCode::Corrupt, "unseal " + std::string(place) + ": not a sealed record"};
   if (record.compare(0, kKeyIdBytes, key_->id) != 0)
-    return Error{ErrorCode::Corrupt, "unseal " + std::string(place) +
-                                         ": sealed with another key; restore the key file that was in "
-                                         "use then, or set the value again"};
+    return Error{ErrorCode::Corrupt,
+                 "unseal " + std::string(place) +
+                     ": sealed with another key; restore the key file that was in "
+                     "use then, or set the value again"};
   const auto* in = reinterpret_cast<const unsigned char*>(record.data()) + kKeyIdBytes;
   std::string plain(length - kKeyIdBytes - kNonceBytes - kTagBytes, '\0');
-  if (crypto_aead_xchacha20poly1305_ietf_decrypt(reinterpret_cast<unsigned char*>(plain.data()), nullptr,
-                                                 nullptr, in + kNonceBytes,
-                                                 length - kKeyIdBytes - kNonceBytes, bytes(place),
-                                                 place.size(), in, key_->secret) != 0)
+  if (crypto_aead_xchacha20poly1305_ietf_decrypt(
+          reinterpret_cast<unsigned char*>(plain.data()), nullptr, nullptr, in + kNonceBytes,
+          length - kKeyIdBytes - kNonceBytes, bytes(place), place.size(), in, key_->secret) != 0)
     return Error{ErrorCode::Corrupt, "unseal " + std::string(place) +
                                          ": the record was changed or belongs to another place"};
   return plain;

@@ -94,13 +94,16 @@ TEST_F(VaultTest, AChangedBitAnywhereIsNoticed) {
 
 TEST_F(VaultTest, AChangedCharacterOfTheStoredTextIsNoticed) {
   const auto vault = open();
-  const std::string sealed = vault->seal("s3cret", kPlace);
-  for (std::size_t i = 0; i < sealed.size(); ++i)
-    for (int bit = 0; bit < 8; ++bit) {
-      std::string changed = sealed;
-      changed[i] = static_cast<char>(changed[i] ^ (1 << bit));
-      EXPECT_NE(refusal(*vault, changed), "opened") << changed;
-    }
+  for (int record = 0; record < 20; ++record) {  // among them texts with '+', '/' and both paddings
+    const std::string sealed =
+        vault->seal(std::string(static_cast<std::size_t>(record), 's'), kPlace);
+    for (std::size_t i = 0; i < sealed.size(); ++i)
+      for (int bit = 0; bit < 8; ++bit) {
+        std::string changed = sealed;
+        changed[i] = static_cast<char>(changed[i] ^ (1 << bit));
+        EXPECT_NE(refusal(*vault, changed), "opened") << sealed << " at " << i << " bit " << bit;
+      }
+  }
 }
 
 TEST_F(VaultTest, ATruncatedOrForeignTextIsNoRecord) {
