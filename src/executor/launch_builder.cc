@@ -13,10 +13,47 @@
 namespace etesian {
 namespace {
 
+int code_points(std::string_view text) {
+  return static_cast<int>(
+      std::count_if(text.begin(), text.end(), [](char c) { return (c & 0xc0) != 0x80; }));
+}
+
+/// The line of a file, from 1; empty where there is none.
+std::string_view line_of(std::string_view file, int number) {
+  for (; number > 1 && !file.empty(); --number) {
+    const std::size_t end = file.find('\n');
+    file = end == std::string_view::npos ? std::string_view() : file.substr(end + 1);
+  }
+  return file.substr(0, file.find('\n'));
+}
+
+/// Line and column (code points, from 1) of a byte of a text. The file knows whether the text's
+/// place is that of its first character, of an opening quote, or of the `|` above a block; folds
+/// and escapes are not undone.
+std::pair<int, int> place_in_file(std::string_view file, const TemplateText& text,
+                                  std::size_t offset) {
+  const std::string_view before = std::string_view(text.text).substr(0, offset);
+  const auto newlines = static_cast<int>(std::count(before.begin(), before.end(), '\n'));
+  const std::string_view last = before.substr(newlines > 0 ? before.rfind('\n') + 1 : 0);
+  std::string_view opening = line_of(file, text.line);
+  for (int column = 0; !opening.empty(); opening.remove_prefix(1))
+    if (column += code_points(opening.substr(0, 1)); column == text.column) break;
+  const char first = opening.empty() ? '\0' : opening[0];
+  if (first == '|' || first == '>') {
+    const int line = text.line + 1 + newlines;
+    const std::size_t indent = line_of(file, text.line + 1).find_first_not_of(' ');
+    return {line, static_cast<int>(indent == std::string_view::npos ? 0 : indent) +
+                      code_points(last) + 1};
+  }
+  if (newlines > 0) return {text.line + newlines, code_points(last) + 1};
+  return {text.line, text.column + code_points(last) + (first == '\'' || first == '"' ? 1 : 0)};
+}
+
 /// Renders the texts of one task; remembers what secrets they read.
 class Renderer {
  public:
-  explicit Renderer(const LaunchFacts& facts) : launch_(facts), file_(facts.dag->definition().relative_file) {
+  explicit Renderer(const LaunchFacts& facts)
+      : launch_(facts), file_(facts.dag->definition().relative_file) {
     fill();
   }
 
@@ -48,12 +85,10 @@ class Renderer {
   }
 
   Error failure(const TemplateText& source, const TemplateError& error) const {
-    const std::string before = source.text.substr(0, std::min(error.offset, source.text.size()));
-    const auto newlines = static_cast<int>(std::count(before.begin(), before.end(), '\n'));
-    const int column = newlines > 0 ? static_cast<int>(before.size() - before.rfind('\n'))
-                                    : source.column + static_cast<int>(error.offset);
+    const auto [line, column] =
+        place_in_file(launch_.dag->definition().source, source, error.offset);
     return Error{ErrorCode::InvalidInput,
-                 fmt::format("{}:{}:{}: {}{}", file_, source.line + newlines, column, error.message,
+                 fmt::format("{}:{}:{}: {}{}", file_, line, column, error.message,
                              error.hint.empty() ? "" : "; " + error.hint)};
   }
 
@@ -126,7 +161,8 @@ std::optional<std::vector<std::string>> words_without_shell(const std::string& t
   for (const char c : text) {
     if (c == ' ' || c == '\t') {
       if (!word.empty()) words.push_back(std::exchange(word, {}));
-    } else if (std::isalnum(static_cast<unsigned char>(c)) || std::string_view("_-./:,+@%").find(c) != std::string_view::npos) {
+    } else if (std::isalnum(static_cast<unsigned char>(c)) ||
+               std::string_view("_-./:,+@%").find(c) != std::string_view::npos) {
       word += c;
     } else {
       return std::nullopt;
@@ -135,11 +171,13 @@ std::optional<std::vector<std::string>> words_without_shell(const std::string& t
   if (!word.empty()) words.push_back(word);
   // Words that only a shell knows are left to it.
   static const std::vector<std::string> kShellWords = {
-      ".",    ":",    "alias", "bg",   "break", "case",  "cd",     "command", "continue", "do",
-      "done", "elif", "else",  "esac", "eval",  "exec",  "exit",   "export",  "fg",       "fi",
-      "for",  "if",   "jobs",  "read", "readonly", "return", "set", "shift",  "source",   "then",
-      "times", "trap", "type", "ulimit", "umask", "unalias", "unset", "until", "wait",    "while"};
-  if (words.empty() || std::find(kShellWords.begin(), kShellWords.end(), words[0]) != kShellWords.end())
+      ".",        ":",      "alias", "bg",      "break",  "case",  "cd",    "command",
+      "continue", "do",     "done",  "elif",    "else",   "esac",  "eval",  "exec",
+      "exit",     "export", "fg",    "fi",      "for",    "if",    "jobs",  "read",
+      "readonly", "return", "set",   "shift",   "source", "then",  "times", "trap",
+      "type",     "ulimit", "umask", "unalias", "unset",  "until", "wait",  "while"};
+  if (words.empty() ||
+      std::find(kShellWords.begin(), kShellWords.end(), words[0]) != kShellWords.end())
     return std::nullopt;
   return words;
 }
@@ -189,7 +227,8 @@ Result<wire::StartTry> build_launch(const LaunchFacts& facts) {
   launch.launch = facts.launch;
   launch.session = facts.session;
   launch.label = fmt::format("{}/{}/{}", dag.id(), facts.run.run_id, task.id);
-  if (facts.instance.key.map_index >= 0) launch.label += fmt::format("[{}]", facts.instance.key.map_index);
+  if (facts.instance.key.map_index >= 0)
+    launch.label += fmt::format("[{}]", facts.instance.key.map_index);
   launch.label += fmt::format(" try {}", facts.instance.try_number);
 
   auto argv = command_line(task.run, renderer);
@@ -208,7 +247,8 @@ Result<wire::StartTry> build_launch(const LaunchFacts& facts) {
   if (task.working_folder) {
     auto folder = renderer.render(*task.working_folder);
     if (!folder) return folder.error();
-    launch.working_folder = folder->starts_with('/') ? *folder : launch.working_folder + "/" + *folder;
+    launch.working_folder =
+        folder->starts_with('/') ? *folder : launch.working_folder + "/" + *folder;
   }
   launch.timeout = task.timeout.value_or(Duration{0});
   launch.kill_grace = task.kill_grace;

@@ -224,6 +224,22 @@ TEST_F(LaunchBuilderTest, AFailedTemplatePointsIntoTheFile) {
             "connections add dwh …'");
 }
 
+TEST_F(LaunchBuilderTest, TheQuoteOrBlockThatHoldsATemplateIsLookedThrough) {
+  definition_.source =
+      "tasks:\n"
+      "  load:\n"
+      "    run: ['안녕 {{ no }}', load {{ no }}]\n"
+      "    run: |\n"
+      "      set -e\n"
+      "      안녕 {{ no }}\n";
+  task_.run = {Command::Kind::Argv, {{"안녕 {{ no }}", 3, 11}}};
+  EXPECT_EQ(error(), "dags/etl/dag.yaml:3:18: 'no' is not defined");
+  task_.run = {Command::Kind::Argv, {{"load {{ no }}", 3, 27}}};
+  EXPECT_EQ(error(), "dags/etl/dag.yaml:3:35: 'no' is not defined");
+  task_.run = {Command::Kind::Shell, {{"set -e\n안녕 {{ no }}\n", 4, 10}}};
+  EXPECT_EQ(error(), "dags/etl/dag.yaml:6:13: 'no' is not defined");
+}
+
 TEST_F(LaunchBuilderTest, AMapSourceKeepsItsType) {
   outputs_["list.return_value"] = R"(["a",{"b":1},null])";
   argv({"true"});
