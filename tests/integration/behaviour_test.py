@@ -6,7 +6,6 @@ import os
 import pathlib
 import re
 import shutil
-import signal
 import subprocess
 import tempfile
 import threading
@@ -273,8 +272,7 @@ class Restarts(Behaviour):
     def test_a_task_outlives_agent_and_keeper(self):
         run_id = self.etesian.trigger("steady")
         self.wait_state("steady", run_id, "count", "running")
-        for pid, _ in self.etesian.processes("agent"):
-            os.kill(pid, signal.SIGKILL)
+        self.etesian.kill_agent_and_keeper()
         self.assertIn(self.etesian.wait_run("steady", run_id), ("success", "failed"))
         log = [text for stream, text in self.etesian.log("steady", run_id, "count") if stream == "stdout"]
         self.assertEqual(log, [str(i) for i in range(1, 61)])

@@ -118,15 +118,18 @@ class Etesian:
         os.kill(pid, signal.SIGKILL)
         return True
 
+    def kill_agent_and_keeper(self):
+        for pid, _ in self.processes("agent"):
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except ProcessLookupError:
+                pass
+
     def close(self):
         if self.process and self.process.poll() is None:
             self.kill_server()
-        while agents := self.processes("agent"):
-            for pid, _ in agents:
-                try:
-                    os.kill(pid, signal.SIGKILL)
-                except ProcessLookupError:
-                    pass
+        while self.processes("agent"):
+            self.kill_agent_and_keeper()
             time.sleep(0.05)
         if self.temporary:
             shutil.rmtree(self.temporary, ignore_errors=True)
