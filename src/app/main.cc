@@ -1,13 +1,16 @@
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
+#include <cstdio>
 #include <cstdlib>
 #include <memory>
+#include <vector>
 
 #include "app/up.h"
 #include "app/version.h"
 #include "cli/commands.h"
 #include "init/command_line.h"
+#include "loader/diagnostic.h"
 
 namespace etesian {
 namespace {
@@ -57,6 +60,26 @@ void add_process_commands(CLI::App& app, cli::Chosen& chosen) {
   checking->callback([&chosen, stopped] { chosen = [stopped] { return verify(*stopped); }; });
 }
 
+/// "no command 'lst'; did you mean 'list'?" where a word stands in a command's place; else empty.
+std::string unknown_command(const CLI::App& app, const std::vector<std::string>& words) {
+  const CLI::App* at = &app;
+  for (const std::string& word : words) {
+    std::vector<std::string> names;
+    const CLI::App* next = nullptr;
+    for (const CLI::App* command : at->get_subcommands([](const CLI::App*) { return true; })) {
+      names.push_back(command->get_name());
+      if (command->get_name() == word) next = command;
+    }
+    if (next == nullptr) {
+      if (word.starts_with('-') || at->get_require_subcommand_min() == 0) return "";
+      const std::string hint = did_you_mean(word, names);
+      return "no command '" + cli::visible(word) + "'; " + (hint.empty() ? "'etesian --help' lists them" : hint);
+    }
+    at = next;
+  }
+  return "";
+}
+
 int run(int argc, char** argv) {
   CLI::App app("Etesian: workflows for data teams. When, what and how, from files to finished runs.", "etesian");
   app.require_subcommand(1);
@@ -76,6 +99,10 @@ int run(int argc, char** argv) {
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
+    if (const std::string unknown = unknown_command(app, {argv + 1, argv + argc}); !unknown.empty()) {
+      std::fprintf(stderr, "etesian: %s\n", unknown.c_str());
+      return cli::kUsage;
+    }
     return app.exit(error) == 0 ? cli::kOk : cli::kUsage;
   }
   return cli::run_command(chosen);

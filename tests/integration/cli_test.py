@@ -306,7 +306,9 @@ class CliTest(unittest.TestCase):
             self.assertEqual(call("dags", "list").returncode, OK)
 
     def test_usage(self):
-        self.run_cli("nonsense", code=USAGE)
+        self.assertEqual(self.run_cli("dag", code=USAGE), "etesian: no command 'dag'; did you mean 'dags'?\n")
+        self.assertEqual(self.run_cli("dags", "lst", code=USAGE), "etesian: no command 'lst'; did you mean 'list'?\n")
+        self.assertIn("no command 'nonsense'", self.run_cli("nonsense", code=USAGE))
         self.run_cli(code=USAGE)
         self.run_cli("dags", code=USAGE)
         self.run_cli("dags", "list", "-o", "xml", code=USAGE)
