@@ -29,6 +29,7 @@ tasks:
   next: {run: "true", after: fails}
 """,
     "sleepy": "dag: sleepy\ntasks:\n  nap: {run: 'echo asleep; sleep 300'}\n",
+    "count": "dag: count\ntasks:\n  up: {run: 'for i in $(seq 20); do echo $i; sleep 0.05; done'}\n",
     "fruit": """dag: fruit
 tasks:
   peel: {run: [echo, "{{ kind }}"], map: {kind: [apple, pear]}}
@@ -96,7 +97,7 @@ class CliTest(unittest.TestCase):
         listing = json.loads(self.run_cli("-o", "json", "dags", "list"))
         self.assertEqual([dag["dag_id"] for dag in listing["dags"]], sorted(DAGS))
         self.assertEqual(listing["import_errors"], [])
-        self.assertTrue(self.run_cli("dags", "list", "-o", "yaml").startswith("dags:\n  - dag_id: daily\n"))
+        self.assertTrue(self.run_cli("dags", "list", "-o", "yaml").startswith("dags:\n  - dag_id: count\n"))
 
     def test_dags_show_lists_tasks_in_plain_numbers(self):
         text = self.run_cli("dags", "show", "stubborn")
@@ -214,6 +215,11 @@ class CliTest(unittest.TestCase):
         self.run_cli("logs", "greet/logged/hello", "--try", "9", code=NOT_FOUND)
         self.assertIn("expected DAG/RUN/TASK", self.run_cli("logs", "greet", code=USAGE))
 
+    def test_a_running_log_is_followed_to_its_end(self):
+        run = self.run_cli("runs", "trigger", "count").strip()
+        self.wait_state(run + "/up", "running")
+        self.assertEqual(self.run_cli("logs", "-f", run + "/up"), "".join(f"{i}\n" for i in range(1, 21)))
+
     def test_explain_says_why_a_task_waits_and_until_when(self):
         self.run_cli("runs", "trigger", "stubborn", "--run-id", "why")
         self.wait_state("stubborn/why/fails", "up_for_retry")
@@ -246,7 +252,8 @@ class CliTest(unittest.TestCase):
         self.assertEqual([row["logical_date"] for row in self.json_of("backfill", "daily", *days, "--dry-run")["backfills"]],
                          ["2024-03-08T08:00:00Z", "2024-03-09T08:00:00Z", "2024-03-10T07:00:00Z", "2024-03-11T07:00:00Z"])
         self.assertRegex(self.run_cli("backfill", "daily", *days, "--max-active-runs", "2"), r"^backfill \d+ of daily is under way")
-        wait_until(lambda: [run["state"] for run in self.etesian.runs("daily", run_type="backfill")] == ["success"] * 4, 60,
+        wait_until(lambda: [run["state"] for run in self.etesian.runs("daily", logical_date_gte="2024-03-08T00:00Z",
+                                                               logical_date_lt="2024-03-12T00:00Z")] == ["success"] * 4, 60,
                    "four runs to succeed")
         wait_until(lambda: "completed" in self.run_cli("backfill", "list", "--dag", "daily"), 30, "the backfill to be completed")
         preview = self.run_cli("backfill", "daily", *days, "--dry-run")
@@ -255,6 +262,17 @@ class CliTest(unittest.TestCase):
         number = self.run_cli("backfill", "list").splitlines()[-1].split()[0]
         self.run_cli("backfill", "cancel", number, code=REFUSED)
         self.run_cli("backfill", "pause", "77", code=NOT_FOUND)
+
+    def test_backfill_backwards_one_at_a_time(self):
+        self.run_cli("backfill", "daily", "--from", "2024-04-01", "--to", "2024-04-03", "--backwards", "--max-active-runs", "1")
+        def ended():
+            runs = self.etesian.runs("daily", logical_date_gte="2024-04-01T00:00Z", logical_date_lt="2024-04-04T00:00Z")
+            return runs if [run["state"] for run in runs] == ["success"] * 3 else None
+        wait_until(ended, 60, "three runs to succeed")
+        runs = sorted(ended(), key=lambda run: run["start_date"])
+        self.assertEqual([run["logical_date"][:10] for run in runs], ["2024-04-03", "2024-04-02", "2024-04-01"])
+        for before, after in zip(runs, runs[1:]):
+            self.assertLessEqual(before["end_date"], after["start_date"])
 
     def test_backfill_mistakes(self):
         self.assertIn("--from", self.run_cli("backfill", "daily", code=USAGE))
