@@ -171,14 +171,16 @@ std::optional<std::vector<std::string>> words_without_shell(const std::string& t
   if (!word.empty()) words.push_back(word);
   // Words that only a shell knows are left to it.
   static const std::vector<std::string> kShellWords = {
-      ".",        ":",      "alias", "bg",      "break",  "case",  "cd",    "command",
-      "continue", "do",     "done",  "elif",    "else",   "esac",  "eval",  "exec",
-      "exit",     "export", "fg",    "fi",      "for",    "if",    "jobs",  "read",
-      "readonly", "return", "set",   "shift",   "source", "then",  "times", "trap",
-      "type",     "ulimit", "umask", "unalias", "unset",  "until", "wait",  "while"};
+      ".",        ":",        "alias",  "bg",      "break",   "case",   "cd",   "chdir", "command",
+      "continue", "do",       "done",   "elif",    "else",    "esac",   "eval", "exec",  "exit",
+      "export",   "fg",       "fi",     "for",     "getopts", "hash",   "if",   "jobs",  "local",
+      "read",     "readonly", "return", "set",     "shift",   "source", "then", "times", "trap",
+      "type",     "ulimit",   "umask",  "unalias", "unset",   "until",  "wait", "while"};
   if (words.empty() ||
       std::find(kShellWords.begin(), kShellWords.end(), words[0]) != kShellWords.end())
     return std::nullopt;
+  // The program of that name has options that the shell's own command prints.
+  if (words[0] == "echo" && words.size() > 1 && words[1].starts_with('-')) return std::nullopt;
   return words;
 }
 

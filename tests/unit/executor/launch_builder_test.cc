@@ -144,7 +144,8 @@ TEST_F(LaunchBuilderTest, AnythingAShellWouldInterpretGoesToTheShell) {
 
 TEST_F(LaunchBuilderTest, WordsThatOnlyAShellKnowsGoToTheShell) {
   for (const std::string text :
-       {"exit 3", "cd sub", "set -e", ". ./env", "export A", "exec run", "trap", "wait", "umask"})
+       {"exit 3", "cd sub", "set -e", ". ./env", "export A", "exec run", "trap", "wait", "umask",
+        "chdir sub", "hash -r", "echo -e x", "echo --help"})
     EXPECT_EQ(argv_of(text), (Words{"/bin/sh", "-c", text}));
 }
 
