@@ -23,7 +23,7 @@ def run(words, **environment):
 
 
 def sim(seed):
-    run(["build/dev/bin/sim_test"], ETESIAN_SEED=str(seed), ETESIAN_SEEDS="10000")
+    run(["build/release/bin/sim_test"], ETESIAN_SEED=str(seed), ETESIAN_SEEDS="10000")
 
 
 def kill(seed):
@@ -31,7 +31,7 @@ def kill(seed):
 
 
 def timetable(seed):
-    run(["build/dev/bin/timetable_test", "--gtest_filter=*Propert*"], ETESIAN_SEED=str(seed), ETESIAN_CASES="100000")
+    run(["build/release/bin/timetable_test", "--gtest_filter=*Propert*"], ETESIAN_SEED=str(seed), ETESIAN_CASES="100000")
 
 
 CAMPAIGNS = {"sim": sim, "kill": kill, "timetable": timetable}
