@@ -35,6 +35,15 @@ int list(const Globals& globals) {
   return kOk;
 }
 
+/// The ids of the tasks that `id` directly follows, joined: the server tells only what comes after a task.
+std::string upstream_of(const json::array& tasks, const std::string& id) {
+  std::string ids;
+  for (const json::value& task : tasks)
+    for (const json::value& below : task.at("downstream_task_ids").as_array())
+      if (std::string(below.as_string()) == id) ids += (ids.empty() ? "" : ", ") + text_of(task, "task_id");
+  return ids;
+}
+
 int show(const Globals& globals, const std::string& dag_id) {
   Session session(globals);
   const json::value dag = session.get(dag_path(dag_id) + "/details");
@@ -46,10 +55,9 @@ int show(const Globals& globals, const std::string& dag_id) {
                              "relative_fileloc", "next_dagrun_run_after", "max_active_runs", "max_active_tasks"})
     print(fmt::format("{:<22} {}\n", member, visible(text_of(dag, member))));
   std::vector<std::vector<Cell>> rows;
-  for (const json::value& task : tasks.at("tasks").as_array()) {
-    std::string after;
-    if (const json::value* up = task.as_object().if_contains("upstream_task_ids"); up && up->is_array())
-      for (const json::value& id : up->as_array()) after += (after.empty() ? "" : ", ") + std::string(id.as_string());
+  const json::array& all = tasks.at("tasks").as_array();
+  for (const json::value& task : all) {
+    const std::string after = upstream_of(all, text_of(task, "task_id"));
     rows.push_back({{text_of(task, "task_id"), Tone::Strong}, {after}, {text_of(task, "trigger_rule")},
                     {text_of(task, "retries")}, {text_of(task, "pool")}});
   }
