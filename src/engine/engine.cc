@@ -536,9 +536,13 @@ void Loop::reload() {
     after(Error{ErrorCode::Conflict, "commit: dropped with an earlier group that was refused"});
   store_->begin_epoch();
   auto state = read_stored_state();
+  std::promise<Result<Done>> read;
+  store_->read([&](Store& store) { read.set_value(settings_.load(store)); });
+  const auto settings = read.get_future().get();
   // Without a readable store there is nothing true to go on with; a restart tries again.
-  if (!state) {
-    log_line(LogLevel::Error, "cannot reload from the store; stopping", {{"cause", state.error().message}});
+  if (!state || !settings) {
+    const Error& cause = state ? settings.error() : state.error();
+    log_line(LogLevel::Error, "cannot reload from the store; stopping", {{"cause", cause.message}});
     std::abort();
   }
   enter(std::move(*state));

@@ -27,9 +27,11 @@ std::string Settings::place_of_extra(const std::string& id) { return "connection
 Result<Done> Settings::load(Store& store) {
   auto variables = store.variables();
   if (!variables) return variables.error();
-  for (VariableRow& row : *variables) variables_[row.key] = std::move(row);
   auto connections = store.connections();
   if (!connections) return connections.error();
+  variables_.clear();
+  connections_.clear();
+  for (VariableRow& row : *variables) variables_[row.key] = std::move(row);
   for (ConnectionRow& row : *connections) connections_[row.id] = std::move(row);
   return Done{};
 }

@@ -17,7 +17,7 @@ class Settings {
  public:
   explicit Settings(std::shared_ptr<Vault> vault) : vault_(std::move(vault)) {}
 
-  /// Errors: what the store says.
+  /// Becomes what the store holds. Errors: what the store says; then nothing changed.
   Result<Done> load(Store& store);
   void apply(const Change& change);
 

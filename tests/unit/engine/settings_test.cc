@@ -128,5 +128,14 @@ TEST_F(SettingsTest, ARestartFindsWhatTheStoreHolds) {
   EXPECT_EQ(read("dwh").at("password").as_string(), "pw");
 }
 
+TEST_F(SettingsTest, WhatWasNeverStoredIsForgottenByAReload) {
+  settings_->apply(VariableChanged{variable("region", "서울")});
+  settings_->apply(ConnectionChanged{connection("dwh", "pw")});
+  const auto store = make_memory_store();
+  ASSERT_TRUE(settings_->load(*store));
+  EXPECT_EQ(settings_->variable("region"), std::nullopt);
+  EXPECT_EQ(settings_->connection("dwh"), std::nullopt);
+}
+
 }  // namespace
 }  // namespace etesian
