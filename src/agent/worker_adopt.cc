@@ -102,7 +102,9 @@ void Worker::adopt_launch(const ClaimRecord& claim, const PidRecord* pid, bool i
   ProcessInfo info;
   const bool is_there = task->pidfd && read_process(task->pid, info);
   task->parent = is_there && info.parent != kept_.keeper ? Task::Parent::Other : Task::Parent::Keeper;
-  if (is_same_boot && !has_memory && (!is_there || info.state == 'Z')) {
+  if (task->log.has_ended()) {
+    task->is_cut = task->log.is_cut();
+  } else if (is_same_boot && !has_memory && (!is_there || info.state == 'Z')) {
     // Nobody held its pipes any more: what had not been read went with them.
     task->is_cut = true;
     say(*task, "the log is cut here: the task ended while neither the agent nor its keeper was there");

@@ -83,6 +83,8 @@ TryLog::TryLog(TryLog&& other) noexcept
       lines_(other.lines_),
       bytes_(other.bytes_),
       stored_here_(other.stored_here_),
+      has_ended_(other.has_ended_),
+      is_cut_(other.is_cut_),
       hash_(std::move(other.hash_)) {}
 
 TryLog::~TryLog() {
@@ -91,6 +93,7 @@ TryLog::~TryLog() {
 
 void TryLog::append(std::uint8_t stream, std::uint8_t flags, std::string_view bytes,
                     const Stamp& at) {
+  if (has_ended_) return;
   move_if_large(at);
   Frame frame{stream, flags, ++lines_, at.wall_ns, at.monotonic_ns, id_, bytes};
   if (!segment_->is_shared && segment_->end() >= segment_->indexed_at + kIndexStep) {
@@ -105,6 +108,9 @@ void TryLog::append(std::uint8_t stream, std::uint8_t flags, std::string_view by
 }
 
 void TryLog::end(std::uint8_t flags, const Stamp& at) {
+  if (has_ended_) return;
+  has_ended_ = true;
+  is_cut_ = (flags & kCut) != 0;
   append_frame(segment_->buffer, {.stream = 3,
                                   .flags = static_cast<std::uint8_t>(kEnd | flags),
                                   .wall_ns = at.wall_ns,
@@ -199,6 +205,10 @@ TryLog SegmentStore::resume(const Uuid& id, std::uint64_t number, std::uint64_t 
       for (; const auto frame = scanner.next(); end_of_frames = scanner.offset()) {
         if (frame->try_id != id) continue;
         if ((frame->flags & kMoved) != 0) next = frame->next_segment();
+        if ((frame->flags & kEnd) != 0) {
+          log.has_ended_ = true;
+          log.is_cut_ = (frame->flags & kCut) != 0;
+        }
         log.stored_here_ += kFrameSize + frame->bytes.size();
         if (!frame->is_line() || frame->seq <= log.lines_) continue;
         log.lines_ = frame->seq;

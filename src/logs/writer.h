@@ -34,8 +34,11 @@ class TryLog {
   /// Appends one line (at most kLineMax bytes, without newline) to the segment's buffer; stored by
   /// the store's next `flush`. `flags`: 0 or kPartial.
   void append(std::uint8_t stream, std::uint8_t flags, std::string_view bytes, const Stamp& at);
-  /// Nothing follows. `flags`: 0 or kCut.
+  /// Nothing follows: what is appended later is left out. `flags`: 0 or kCut.
   void end(std::uint8_t flags, const Stamp& at);
+  /// `end` was called, by this process or, of a resumed log, by the one before.
+  bool has_ended() const { return has_ended_; }
+  bool is_cut() const { return is_cut_; }
 
   std::uint64_t segment() const { return first_segment_; }
   std::uint64_t offset() const { return first_offset_; }
@@ -54,6 +57,7 @@ class TryLog {
   std::uint64_t first_segment_ = 0, first_offset_ = 0;
   std::uint64_t lines_ = 0, bytes_ = 0;
   std::uint64_t stored_here_ = 0;  ///< Bytes of this try in the current segment.
+  bool has_ended_ = false, is_cut_ = false;
   std::unique_ptr<LogHash> hash_;
 };
 
