@@ -46,6 +46,8 @@ void add_process_commands(CLI::App& app, cli::Chosen& chosen) {
   starting->add_option("--dags", options->dags, "The project, or its dags folder")->check(CLI::ExistingDirectory);
   starting->add_option("--host", options->host, "Address to listen on");
   starting->add_option("--port", options->port, "Port; 0 = a free one, printed");
+  starting->add_flag("--allow-plain-http", options->allow_plain_http,
+                     "Listen beyond this machine without TLS (put a TLS proxy in front instead)");
   starting->callback([&chosen, options] {
     options->program = own_path();
     chosen = [options] { return up(*options); };

@@ -78,6 +78,22 @@ void print_welcome(const UpOptions& options, std::uint16_t port, const std::stri
   std::fflush(stdout);
 }
 
+bool is_loopback(const std::string& host) { return host.starts_with("127.") || host == "::1" || host == "localhost"; }
+
+/// What would keep the server from listening, found before any work is started.
+Result<Done> check_address(const UpOptions& options) {
+  if (!is_loopback(options.host) && !options.allow_plain_http)
+    return Error{ErrorCode::Denied, "listen on " + options.host +
+                                        ": plain HTTP beyond this machine shows passwords and tokens to everybody on "
+                                        "the way; put a TLS proxy in front of 127.0.0.1, or pass --allow-plain-http"};
+  http::ServerOptions probe;
+  probe.host = options.host;
+  probe.port = options.port;
+  auto server = http::Server::start(probe, std::make_shared<http::Router>());
+  if (!server) return server.error();
+  return Done{};
+}
+
 Result<std::unique_ptr<Engine>> start_engine(const UpOptions& options, const Home& home) {
   auto vault = Vault::open(home.key());
   if (!vault) return vault.error();
@@ -103,6 +119,7 @@ int up(const UpOptions& options) {
   raise_descriptor_limit();
   const sigset_t ends = block_end_signals();
   const Home home = home_at(options.home);
+  if (auto free = check_address(options); !free) return fail(free.error());
   if (auto made = make_folders(home.folder); !made) return fail(made.error());
   auto engine = start_engine(options, home);
   if (!engine) return fail(engine.error());

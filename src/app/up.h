@@ -9,6 +9,7 @@ struct UpOptions {
   std::string dags = ".";         ///< The project; nothing in it is written.
   std::string host = "127.0.0.1";
   std::uint16_t port = 8080;
+  bool allow_plain_http = false;  ///< Also beyond loopback, where anybody on the way can read along.
   std::string program;  ///< Path of this binary, to start the agent with.
 };
 

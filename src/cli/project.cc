@@ -28,6 +28,8 @@ Project open_project(const std::string& folder) {
   return load_project(folder, options);
 }
 
+std::string hint_after(const std::string& hint) { return hint.empty() ? "" : "; " + hint; }
+
 std::shared_ptr<const Dag> dag_of(const Project& project, const std::string& dag_id) {
   std::vector<std::string> ids;
   for (const LoadedFile& file : project.files) {
@@ -38,7 +40,7 @@ std::shared_ptr<const Dag> dag_of(const Project& project, const std::string& dag
     if (file.loaded.dag) return file.loaded.dag;
     throw Failure{kFailed, "load '" + dag_id + "': the file has mistakes\n" + render(file.loaded.diagnostics)};
   }
-  throw Failure{kNotFound, fmt::format("find DAG '{}' in '{}': there is none; {}", dag_id, project.root, did_you_mean(dag_id, ids))};
+  throw Failure{kNotFound, fmt::format("find DAG '{}' in '{}': there is none{}", dag_id, project.root, hint_after(did_you_mean(dag_id, ids)))};
 }
 
 namespace {

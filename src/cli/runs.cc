@@ -120,7 +120,7 @@ std::string progress_bar(const Globals& globals, const StateCounts& counts, int 
   int drawn = 0;
   for (const auto& [state, tone] : kOrder) {
     const auto found = counts.by_state.find(state);
-    if (found == counts.by_state.end()) continue;
+    if (found == counts.by_state.end() || found->second == 0) continue;
     const int cells = std::min(width - drawn, std::max(1, found->second * width / std::max(1, counts.total)));
     std::string piece;
     for (int i = 0; i < cells; ++i) piece += std::string_view(state) == "running" ? "▒" : "█";

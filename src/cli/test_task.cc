@@ -78,7 +78,7 @@ TaskIndex task_of(const Dag& dag, const std::string& task_id) {
   if (const auto index = dag.find(task_id)) return *index;
   std::vector<std::string> ids;
   for (const Task& task : dag.tasks()) ids.push_back(task.id);
-  throw Failure{kNotFound, fmt::format("find task '{}' in '{}': there is none; {}", task_id, dag.id(), did_you_mean(task_id, ids))};
+  throw Failure{kNotFound, fmt::format("find task '{}' in '{}': there is none{}", task_id, dag.id(), hint_after(did_you_mean(task_id, ids)))};
 }
 
 std::string conf_of(const Dag& dag, const Options& options) {
