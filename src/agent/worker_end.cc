@@ -51,8 +51,10 @@ void Worker::main_ended(Task& task) {
 
 bool Worker::learn_status(Task& task) {
   if (task.is_status_known) return true;
+  // Birth 0: the last worker died before it could note it, and the process was gone at adoption; the
+  // child noted its own pid, and its end may come through the channel only now.
   const auto found = std::find_if(kept_.exits.begin(), kept_.exits.end(), [&](const KeptExit& e) {
-    return e.pid == task.pid && e.birth == task.birth;
+    return e.pid == task.pid && (task.birth == 0 || e.birth == task.birth);
   });
   if (found != kept_.exits.end()) {
     task.status = found->status;
