@@ -68,6 +68,7 @@ class Campaign:
         self.faults = collections.Counter()
         self.alive_tasks_at_kill = 0
         self.cut_logs = 0
+        self.run_again = 0  # Tries of tasks whose end nobody could learn.
 
     def feed(self):
         """Keeps work in the house; what the API acknowledges is remembered (I14)."""
@@ -133,6 +134,7 @@ class Campaign:
             if row["state"] != "success":
                 wrong.append(f"{where} is {row['state']}")
                 continue
+            self.run_again += row["try_number"] - 1
             verdict = self.etesian.verify_log(dag_id, run_id, task_id, row["try_number"])
             if self.faults["agent and keeper"] and verdict["message"].startswith("cut at its end"):
                 self.cut_logs += 1
@@ -169,7 +171,7 @@ def main():
         campaign.etesian.close()
     print(f"faults {dict(campaign.faults)}; tasks alive at a kill {campaign.alive_tasks_at_kill}; "
           f"{len(campaign.acknowledged)} runs, {tries} tasks, {lines} lines checked, "
-          f"{campaign.cut_logs} logs cut and marked")
+          f"{campaign.cut_logs} logs cut and marked, {campaign.run_again} tasks run again after an unknown end")
     if campaign.alive_tasks_at_kill == 0:
         broken.append("no task was alive at any kill: the test tested nothing")
     for sentence in broken[:50]:
