@@ -57,7 +57,7 @@ def wait_all(etesian, runs):
 
 
 def throughput(etesian):
-    bare = floor("spawn-floor", 1000)["per_second"]
+    bare = floor("spawn-floor", 1000)["tasks_per_s"]
     runs = [(f"flat_{d}", etesian.trigger(f"flat_{d}")) for d in range(10)]
     wait_all(etesian, runs)
     spans = [seconds_of(etesian.run(*run)) for run in runs]
@@ -66,7 +66,7 @@ def throughput(etesian):
 
 
 def hop(etesian):
-    bare = floor("hop-floor", 1000)["seconds"]
+    bare = 1000 / floor("hop-floor", 1000)["tasks_per_s"]
     run = ("chain", etesian.trigger("chain"))
     wait_all(etesian, [run])
     ours = seconds_of(etesian.run(*run))[0]
@@ -74,7 +74,7 @@ def hop(etesian):
 
 
 def first_byte(etesian):
-    bare = floor("hop-floor", 50)["seconds"] / 50
+    bare = 1 / floor("hop-floor", 100)["tasks_per_s"]
     times = []
     for _ in range(20):
         begin = time.time()
