@@ -12,6 +12,7 @@
 #include "engine/alarm.h"
 #include "engine/dag_watch.h"
 #include "engine/launcher.h"
+#include "engine/past.h"
 #include "engine/settings.h"
 #include "engine/store_thread.h"
 #include "loader/canonical.h"
@@ -35,76 +36,6 @@ struct Input {
   std::vector<StoredState::ActiveRun> past{};  ///< Finished runs that it is about, then.
   bool reload = false;
 };
-
-/// A producer whose past successes the world must know: (dag, task), the task empty for the run.
-using Producer = std::pair<std::string, std::string>;
-
-std::set<Producer> producers_of(const Dag& dag) {
-  std::set<Producer> producers;
-  for (const Need& need : dag.definition().needs) producers.emplace(need.dag, need.task);
-  for (const Task& task : dag.tasks()) {
-    for (const Need& need : task.needs) producers.emplace(need.dag, need.task);
-    if (task.depends_on_past || task.wait_for_downstream) producers.emplace(dag.id(), task.id);
-  }
-  return producers;
-}
-
-/// Refuses what the store knows to exist: a run with this id or this logical date that has ended.
-std::optional<Error> check_is_new(Store& store, const TriggerRun& trigger) {
-  if (trigger.run_id && store.run(trigger.dag_id, *trigger.run_id))
-    return Error{ErrorCode::Conflict, "trigger '" + trigger.dag_id + "': the run '" + *trigger.run_id + "' exists already"};
-  if (!trigger.logical_date) return std::nullopt;
-  RunFilter filter;
-  filter.dag_id = trigger.dag_id;
-  filter.logical_date.gte = filter.logical_date.lte = trigger.logical_date;
-  const auto same = store.runs(filter, {.limit = 1, .offset = 0, .order_by = ""});
-  if (!same) return same.error();
-  if (same->rows.empty()) return std::nullopt;
-  return Error{ErrorCode::Conflict, "trigger '" + trigger.dag_id + "': the run '" + same->rows[0].run_id +
-                                        "' has this logical date; clear it to run it again"};
-}
-
-bool is_reprocessed(BackfillRow::Reprocess reprocess, RunState state) {
-  if (reprocess == BackfillRow::Reprocess::Completed) return true;
-  return reprocess == BackfillRow::Reprocess::Failed && state == RunState::Failed;
-}
-
-/// Runs of the range that have ended: those to be run again, and the dates that are left alone.
-Result<std::vector<RunKey>> sort_existing(Store& store, CreateBackfill& backfill) {
-  RunFilter filter;
-  filter.dag_id = backfill.row.dag_id;
-  filter.states = {RunState::Success, RunState::Failed};
-  filter.logical_date.gte = backfill.row.from;
-  filter.logical_date.lte = backfill.row.to;
-  std::vector<RunKey> again;
-  constexpr int kPage = 1000;
-  for (int offset = 0;; offset += kPage) {
-    const auto page = store.runs(filter, {.limit = kPage, .offset = offset, .order_by = "logical_date"});
-    if (!page) return page.error();
-    for (const RunRow& run : page->rows) {
-      if (is_reprocessed(backfill.row.reprocess, run.state))
-        again.push_back(run.key);
-      else if (run.logical_date)
-        backfill.existing.push_back(*run.logical_date);
-    }
-    if (std::ssize(page->rows) < kPage) return again;
-  }
-}
-
-std::optional<RunKey> run_of(const std::vector<InstanceKey>& keys) {
-  return keys.empty() ? std::nullopt : std::optional(keys.front().run);
-}
-
-/// The run that a command about existing runs needs in the world.
-std::optional<RunKey> run_needed(const Event& event) {
-  if (const auto* e = std::get_if<RemoveRun>(&event)) return e->run;
-  if (const auto* e = std::get_if<MarkRun>(&event)) return e->run;
-  if (const auto* e = std::get_if<SetNote>(&event)) return e->run;
-  if (const auto* e = std::get_if<KillInstance>(&event)) return e->key.run;
-  if (const auto* e = std::get_if<MarkInstances>(&event)) return run_of(e->keys);
-  if (const auto* e = std::get_if<ClearInstances>(&event)) return run_of(e->keys);
-  return std::nullopt;
-}
 
 class Loop final : public Engine {
  public:
