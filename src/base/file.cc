@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <csignal>
 #include <cstdlib>
 #include <system_error>
 #include <utility>
@@ -108,11 +109,18 @@ Result<Done> make_folders(const std::string& path) {
 Result<LockFile> LockFile::acquire(const std::string& path) {
   Fd fd(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
   if (!fd) return errno_error("lock", path, errno);
-  if (::flock(fd.get(), LOCK_EX | LOCK_NB) != 0) {
+  constexpr int kLooks = 100;
+  constexpr useconds_t kPauseUs = 20'000;
+  for (int look = 1; ::flock(fd.get(), LOCK_EX | LOCK_NB) != 0; ++look) {
     if (errno != EWOULDBLOCK) return errno_error("lock", path, errno);
     const auto holder = read_file(path, 64);
-    const long pid = holder ? std::strtol(holder->c_str(), nullptr, 10) : 0;
-    return Error{ErrorCode::Conflict, fmt::format("lock '{}': held by pid {}", path, pid)};
+    const pid_t pid = holder ? static_cast<pid_t>(std::strtol(holder->c_str(), nullptr, 10)) : 0;
+    // A holder killed while it started a process leaves the lock with the copy of itself that is about
+    // to become that process: it is gone in a moment.
+    const bool is_alive = pid > 0 && (::kill(pid, 0) == 0 || errno == EPERM);
+    if (is_alive || look == kLooks)
+      return Error{ErrorCode::Conflict, fmt::format("lock '{}': held by pid {}", path, pid)};
+    ::usleep(kPauseUs);
   }
   const std::string pid = std::to_string(::getpid()) + "\n";
   if (::ftruncate(fd.get(), 0) != 0 || !write_all(fd.get(), pid))
