@@ -1,6 +1,6 @@
 // The physical limits that the agent is compared with, measured in the same run:
-//   agent_floor spawn-floor N   posix_spawn of /bin/true with two pipes, read to EOF, reaped; two threads
-//   agent_floor hop-floor N     the same, one after the other in one thread
+//   agent_floor spawn-floor N   posix_spawn of /bin/true with two pipes, read to EOF, reaped; two
+//   threads agent_floor hop-floor N     the same, one after the other in one thread
 // Prints one JSON object.
 #include <fcntl.h>
 #include <spawn.h>

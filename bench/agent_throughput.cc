@@ -28,8 +28,9 @@ class Run {
   double tasks_per_second(int tasks, int in_flight) {
     std::string self(4096, '\0');
     self.resize(static_cast<std::size_t>(::readlink("/proc/self/exe", self.data(), self.size())));
-    auto executor = start_local_executor({folder_, {self, "--agent", folder_}},
-                                         [this](std::vector<ExecutorEvent> events) { take(events); });
+    auto executor =
+        start_local_executor({folder_, {self, "--agent", folder_}},
+                             [this](std::vector<ExecutorEvent> events) { take(events); });
     if (!executor) std::abort();
     std::unique_lock lock(mutex_);
     changed_.wait(lock, [this] { return !session_.empty(); });
@@ -83,7 +84,8 @@ int main(int argc, char** argv) {
     const auto code = agent::run_agent({.folder = folder, .log_folder = folder + "/logs"});
     return code ? *code : 4;
   }
-  const int tasks = argc > 1 ? std::atoi(argv[1]) : 0, in_flight = argc > 2 ? std::atoi(argv[2]) : 0;
+  const int tasks = argc > 1 ? std::atoi(argv[1]) : 0,
+            in_flight = argc > 2 ? std::atoi(argv[2]) : 0;
   if (tasks <= 0 || in_flight <= 0) {
     std::fprintf(stderr, "usage: agent_throughput TASKS IN_FLIGHT\n");
     return 2;
@@ -91,8 +93,9 @@ int main(int argc, char** argv) {
   std::string folder = "/tmp/etesian-bench.XXXXXX";
   if (::mkdtemp(folder.data()) == nullptr) return 1;
   const double rate = Run(folder).tasks_per_second(tasks, in_flight);
-  std::printf("{\"measure\":\"local-executor\",\"tasks\":%d,\"in_flight\":%d,\"tasks_per_s\":%.0f}\n",
-              tasks, in_flight, rate);
+  std::printf(
+      "{\"measure\":\"local-executor\",\"tasks\":%d,\"in_flight\":%d,\"tasks_per_s\":%.0f}\n",
+      tasks, in_flight, rate);
   // The agent is left without work and without a folder; its keeper passes the signal on.
   std::FILE* const lock = std::fopen((folder + "/agent.lock").c_str(), "r");
   int pid = 0;

@@ -25,7 +25,8 @@ constexpr std::uint64_t kSlotsMax = 8192;
 std::uint32_t slot_count() {
   rlimit files{};
   ::getrlimit(RLIMIT_NOFILE, &files);
-  const std::uint64_t limit = std::max<std::uint64_t>(files.rlim_max, kFilesReserved + kFilesPerTask);
+  const std::uint64_t limit =
+      std::max<std::uint64_t>(files.rlim_max, kFilesReserved + kFilesPerTask);
   return static_cast<std::uint32_t>(std::min((limit - kFilesReserved) / kFilesPerTask, kSlotsMax));
 }
 
@@ -58,8 +59,7 @@ Result<int> run_agent(const Options& options) {
   const auto slots = Slots::make(slot_count());
   if (!slots) return slots.error();
   ::signal(SIGPIPE, SIG_IGN);
-  return run_with_keeper(
-      [&](Kept kept) { return run_worker(options, *slots, std::move(kept)); });
+  return run_with_keeper([&](Kept kept) { return run_worker(options, *slots, std::move(kept)); });
 }
 
 Result<wire::ExitRecord> run_once(
@@ -73,12 +73,11 @@ Result<wire::ExitRecord> run_once(
   const FolderEnd remove_folder{folder};
   wire::ExitRecord record;
   Worker* current = nullptr;
-  Worker worker(
-      {.folder = folder, .log_folder = folder + "/logs"}, *slots, Kept{},
-      {.on_line = on_line, .on_ended = [&](const wire::ExitRecord& ended) {
-         record = ended;
-         current->leave();
-       }});
+  Worker worker({.folder = folder, .log_folder = folder + "/logs"}, *slots, Kept{},
+                {.on_line = on_line, .on_ended = [&](const wire::ExitRecord& ended) {
+                   record = ended;
+                   current->leave();
+                 }});
   current = &worker;
   if (const auto opened = worker.open(); !opened) return opened.error();
   wire::StartTry mine = launch;

@@ -23,7 +23,8 @@ struct LineSink {
 /// off after; a later worker compares the announcement with the last stored frame.
 class Capture {
  public:
-  Capture(StreamState& state, char* buffer, int stream) : state_(&state), buffer_(buffer), stream_(stream) {}
+  Capture(StreamState& state, char* buffer, int stream)
+      : state_(&state), buffer_(buffer), stream_(stream) {}
 
   enum class Got { Bytes, Nothing, End };
   /// One read(2), at most the free room. A batch must have been committed.
@@ -36,8 +37,8 @@ class Capture {
   void commit();
   bool has_batch() const { return state_->batch_frames != 0; }
   bool has_bytes() const;
-  /// After the death of a worker: finds bytes that it read but did not note, and skips the frames of
-  /// an announced batch that were stored (numbers up to `last_seq`).
+  /// After the death of a worker: finds bytes that it read but did not note, and skips the frames
+  /// of an announced batch that were stored (numbers up to `last_seq`).
   void recover(std::uint64_t last_seq, Mask& mask);
 
  private:

@@ -37,7 +37,8 @@ Parents find_parents() {
     const std::string controllers = line.substr(first + 1, second - first - 1);
     const std::string path = line.substr(second + 1);
     for (const std::string_view one : {"memory", "cpu"}) {
-      const bool is_named = ("," + controllers + ",").find("," + std::string(one) + ",") != std::string::npos;
+      const bool is_named =
+          ("," + controllers + ",").find("," + std::string(one) + ",") != std::string::npos;
       const std::string folder = "/sys/fs/cgroup/" + controllers + path;
       if (is_named && is_writable_folder(folder)) (one == "memory" ? out.memory : out.cpu) = folder;
     }
@@ -64,7 +65,8 @@ std::uint64_t number_after(const std::string& path, const std::string& word) {
   const auto text = read_file(path, 4096);
   if (!text) return 0;
   const std::size_t at = ("\n" + *text).find("\n" + word + " ");
-  return at == std::string::npos ? 0 : std::strtoull(text->c_str() + at + word.size() + 1, nullptr, 10);
+  return at == std::string::npos ? 0
+                                 : std::strtoull(text->c_str() + at + word.size() + 1, nullptr, 10);
 }
 
 }  // namespace
@@ -93,9 +95,10 @@ Cgroup Cgroup::make(const std::string& name, const wire::StartTry& launch, std::
   }
   if (launch.cpu > 0) {
     const std::string folder = is_v2 ? unified : add(parents().cpu);
-    const bool is_set = !folder.empty() &&
-                        (is_v2 ? write_value(folder + "/cpu.max", fmt::format("{} {}", quota, kPeriodUs))
-                               : write_value(folder + "/cpu.cfs_quota_us", std::to_string(quota)));
+    const bool is_set =
+        !folder.empty() &&
+        (is_v2 ? write_value(folder + "/cpu.max", fmt::format("{} {}", quota, kPeriodUs))
+               : write_value(folder + "/cpu.cfs_quota_us", std::to_string(quota)));
     if (!is_set) problem += "the cpu limit cannot be set on this host; ";
   }
   return out;

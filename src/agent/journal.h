@@ -55,8 +55,8 @@ struct AckRecord {
   Key key;
 };
 
-using JournalRecord = std::variant<SessionRecord, ClaimRecord, PidRecord, RevokedRecord,
-                                   wire::ExitRecord, AckRecord>;
+using JournalRecord =
+    std::variant<SessionRecord, ClaimRecord, PidRecord, RevokedRecord, wire::ExitRecord, AckRecord>;
 
 /// Append-only file of (u32 length, u32 CRC-32C, u8 kind, fields). Length 0 or a wrong checksum is
 /// the end: what follows was torn off by a crash. Space is written ahead as zeros, so that a sync

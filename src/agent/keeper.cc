@@ -125,8 +125,10 @@ class Keeper {
              {{"signal", std::to_string(WTERMSIG(status))}});
     // A worker that dies at once would do so again: leave the machine some air.
     const auto lived = std::chrono::steady_clock::now() - started_at_;
-    if (lived < std::chrono::milliseconds(100)) ++quick_deaths_;
-    else quick_deaths_ = 0;
+    if (lived < std::chrono::milliseconds(100))
+      ++quick_deaths_;
+    else
+      quick_deaths_ = 0;
     if (quick_deaths_ > 5) std::this_thread::sleep_for(std::chrono::seconds(1));
     if (!start_worker()) code_ = 1;
   }

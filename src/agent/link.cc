@@ -31,15 +31,16 @@ void watch(int epoll, int operation, int fd, std::uint32_t events, std::uint64_t
 Result<Link> Link::listen(const std::string& path, int epoll, std::uint64_t listen_token,
                           std::uint64_t peer_token) {
   const auto fail = [&](const char* what) {
-    return Error{ErrorCode::Unavailable,
-                 fmt::format("listen on '{}': {}: {}", path, what, std::generic_category().message(errno))};
+    return Error{ErrorCode::Unavailable, fmt::format("listen on '{}': {}: {}", path, what,
+                                                     std::generic_category().message(errno))};
   };
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
   if (path.size() >= sizeof address.sun_path)
-    return Error{ErrorCode::InvalidInput,
-                 fmt::format("listen on '{}': the path is longer than {} bytes; use a shorter folder",
-                             path, sizeof address.sun_path - 1)};
+    return Error{
+        ErrorCode::InvalidInput,
+        fmt::format("listen on '{}': the path is longer than {} bytes; use a shorter folder", path,
+                    sizeof address.sun_path - 1)};
   std::memcpy(address.sun_path, path.data(), path.size());
   Link link;
   link.epoll_ = epoll;
@@ -47,7 +48,8 @@ Result<Link> Link::listen(const std::string& path, int epoll, std::uint64_t list
   link.listener_ = Fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
   if (!link.listener_) return fail("socket");
   ::unlink(path.c_str());
-  if (::bind(link.listener_.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0)
+  if (::bind(link.listener_.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) !=
+      0)
     return fail("bind");
   if (::chmod(path.c_str(), 0600) != 0 || ::listen(link.listener_.get(), 8) != 0)
     return fail("listen");
@@ -107,7 +109,8 @@ bool Link::flush() {
   if (n > 0) out_.erase(0, static_cast<std::size_t>(n));
   if (waits_for_room_ != !out_.empty()) {
     waits_for_room_ = !out_.empty();
-    watch(epoll_, EPOLL_CTL_MOD, peer_.get(), waits_for_room_ ? EPOLLIN | EPOLLOUT : EPOLLIN, peer_token_);
+    watch(epoll_, EPOLL_CTL_MOD, peer_.get(), waits_for_room_ ? EPOLLIN | EPOLLOUT : EPOLLIN,
+          peer_token_);
   }
   return true;
 }

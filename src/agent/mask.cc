@@ -42,8 +42,8 @@ std::string json_escaped(std::string_view text) {
   return out;
 }
 
-/// base64 of `text` behind `skipped` unknown bytes: without the digits that those bytes, or the ones
-/// that follow, change too.
+/// base64 of `text` behind `skipped` unknown bytes: without the digits that those bytes, or the
+/// ones that follow, change too.
 std::string base64_inside(std::string_view text, std::size_t skipped) {
   const std::string padded = std::string(skipped, '\0') + std::string(text);
   const std::size_t first = (skipped * 8 + 5) / 6, last = padded.size() * 8 / 6;
@@ -120,7 +120,8 @@ std::size_t Mask::safe_cut(std::string_view text, std::size_t end) const {
     for (const std::string& pattern : patterns_) {
       const std::size_t from = cut - std::min(pattern.size() - 1, cut);
       const std::size_t at = text.find(pattern, from);
-      if (at != std::string_view::npos && at < cut && at + pattern.size() > cut && at + pattern.size() <= end)
+      if (at != std::string_view::npos && at < cut && at + pattern.size() > cut &&
+          at + pattern.size() <= end)
         (cut = at + pattern.size(), is_moved = true);
     }
   }

@@ -16,7 +16,8 @@ class Mask {
   static Mask everything();
 
   bool is_empty() const { return patterns_.empty() && !hides_all_; }
-  /// Whether `text` (any number of lines) holds something to hide: cheaper than `apply` on each line.
+  /// Whether `text` (any number of lines) holds something to hide: cheaper than `apply` on each
+  /// line.
   bool matches(std::string_view text) const;
   /// `line` with its secrets replaced; counts them.
   std::string apply(std::string_view line);

@@ -9,15 +9,16 @@
 
 namespace etesian::agent {
 
-/// The FIFOs of the slots: `fifos/<slot>.out` and `.err`. They are made once and used again by later
-/// tasks, which saves their cost per try; a pair that somebody still holds is replaced.
+/// The FIFOs of the slots: `fifos/<slot>.out` and `.err`. They are made once and used again by
+/// later tasks, which saves their cost per try; a pair that somebody still holds is replaced.
 class Pipes {
  public:
   Pipes(std::string folder, std::uint32_t slots, int epoll);
 
   /// Read ends that a former worker left, from the keeper; else the names are opened.
   void adopt(Kept& kept, const std::vector<std::uint32_t>& slots_in_use);
-  /// A free slot with its pipes ready. nullopt-like: false when all are in use or no FIFO can be made.
+  /// A free slot with its pipes ready. nullopt-like: false when all are in use or no FIFO can be
+  /// made.
   bool take(const Kept& kept, std::uint32_t& slot);
   /// Both pipes were read to their end: the pair is clean.
   enum class Condition { Clean, Held };

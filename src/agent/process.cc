@@ -137,7 +137,8 @@ std::uint64_t start_time_of(pid_t pid) {
   const std::size_t end = stat.rfind(')');
   if (end == std::string::npos) return 0;
   std::string_view rest = std::string_view(stat).substr(end + 1);
-  for (int field = 2; field < 21; ++field) rest.remove_prefix(std::min(rest.find(' ') + 1, rest.size()));
+  for (int field = 2; field < 21; ++field)
+    rest.remove_prefix(std::min(rest.find(' ') + 1, rest.size()));
   return std::strtoull(std::string(rest).c_str(), nullptr, 10);
 }
 
@@ -146,7 +147,8 @@ bool has_pidfs() {
   static const bool is_there = [] {
     const Fd self = open_process(::getpid());
     const Fd parent = open_process(1);
-    struct stat a {}, b {};
+    struct stat a {
+    }, b{};
     return self && parent && ::fstat(self.get(), &a) == 0 && ::fstat(parent.get(), &b) == 0 &&
            (a.st_ino != b.st_ino);
   }();
@@ -183,7 +185,8 @@ Spawned spawn(const SpawnPlan& plan, SpawnFailure& failure) {
   const int clone_error = errno;
   ::sigprocmask(SIG_SETMASK, &before, nullptr);
   if (pid < 0) {
-    failure = {true, fmt::format("start a process: {}", std::generic_category().message(clone_error))};
+    failure = {true,
+               fmt::format("start a process: {}", std::generic_category().message(clone_error))};
     return {};
   }
   Spawned out{pid, Fd(pidfd), 0};
@@ -228,8 +231,8 @@ bool read_process(pid_t pid, ProcessInfo& info) {
   if (open == std::string::npos || close == std::string::npos || close < open) return false;
   info.pid = pid;
   info.command = stat.substr(open + 1, close - open - 1);
-  return std::sscanf(stat.c_str() + close + 1, " %c %d %d %d", &info.state, &info.parent, &info.group,
-                     &info.session) == 4;
+  return std::sscanf(stat.c_str() + close + 1, " %c %d %d %d", &info.state, &info.parent,
+                     &info.group, &info.session) == 4;
 }
 
 std::string command_line(const ProcessInfo& info) {

@@ -19,10 +19,11 @@ struct SpawnPlan {
   const std::vector<std::pair<std::string, std::string>>* environment = nullptr;
   std::string working_folder;
   int stdin_fd = -1;
-  std::string stdout_path, stderr_path;  ///< FIFOs; opened O_RDWR, so that no reader's end kills the task.
-  std::vector<std::string> cgroup_procs;  ///< Files that the child writes itself into.
+  std::string stdout_path,
+      stderr_path;  ///< FIFOs; opened O_RDWR, so that no reader's end kills the task.
+  std::vector<std::string> cgroup_procs;          ///< Files that the child writes itself into.
   std::atomic<std::int32_t>* pid_note = nullptr;  ///< The child stores its pid there before exec.
-  std::uint64_t open_files = 0;           ///< Soft RLIMIT_NOFILE of the task.
+  std::uint64_t open_files = 0;                   ///< Soft RLIMIT_NOFILE of the task.
 };
 
 struct Spawned {
@@ -49,8 +50,8 @@ std::uint64_t birth_of(pid_t pid, int pidfd);
 /// A pidfd, if `pid` still is the process of that birth.
 Fd open_process(pid_t pid, std::uint64_t birth);
 Fd open_process(pid_t pid);  ///< Whoever has the pid now.
-/// Wait status of a process that somebody else reaped, from its pidfd (PIDFD_INFO_EXIT, Linux 6.15).
-/// False: not known.
+/// Wait status of a process that somebody else reaped, from its pidfd (PIDFD_INFO_EXIT,
+/// Linux 6.15). False: not known.
 bool exit_status_of(int pidfd, int& status);
 
 struct ProcessInfo {

@@ -13,13 +13,13 @@ namespace etesian::agent {
 inline constexpr std::size_t kStreamCapacity = 128UL << 10;
 inline constexpr std::size_t kSecretsCapacity = 64UL << 10;
 
-/// What was read from one pipe and is not stored yet. Lives in memory that outlives a killed worker,
-/// and every step of its life can be the last: see capture.h.
+/// What was read from one pipe and is not stored yet. Lives in memory that outlives a killed
+/// worker, and every step of its life can be the last: see capture.h.
 struct StreamState {
   std::atomic<std::uint64_t> span;  ///< begin << 32 | end of the bytes that wait.
   std::atomic<std::uint32_t> is_reading;
-  std::atomic<std::uint32_t> batch_end;     ///< Offset behind the bytes of the batch being stored …
-  std::atomic<std::uint64_t> batch_seq;     ///< … the number of its first frame …
+  std::atomic<std::uint32_t> batch_end;  ///< Offset behind the bytes of the batch being stored …
+  std::atomic<std::uint64_t> batch_seq;  ///< … the number of its first frame …
   std::atomic<std::uint32_t> batch_frames;  ///< … and how many it has; 0: no batch.
 };
 static_assert(std::atomic<std::uint64_t>::is_always_lock_free);

@@ -56,17 +56,17 @@ struct Task {
   bool is_status_known = true;
   int status = 0;
   Instant ended_at{};
-  Ticks status_until = kNever;     ///< Of an adopted task: how long its status is waited for.
+  Ticks status_until = kNever;  ///< Of an adopted task: how long its status is waited for.
   Ticks leftovers_seen_at = kNever;
   Ticks leftovers_kill_at = kNever;
   Ticks drain_until = kNever;
   bool is_cut = false;
-  bool is_complete = false;        ///< Nothing more comes; only the record is missing.
-  std::string lost_message;        ///< For StartFailed, LostSupervisor and Lost.
-  bool has_output = false;         ///< There is a file to remove when the record is durable.
+  bool is_complete = false;  ///< Nothing more comes; only the record is missing.
+  std::string lost_message;  ///< For StartFailed, LostSupervisor and Lost.
+  bool has_output = false;   ///< There is a file to remove when the record is durable.
   std::optional<wire::ExitRecord> record;
 
-  Ticks wake_at = kNever;          ///< Key in the worker's timer set.
+  Ticks wake_at = kNever;  ///< Key in the worker's timer set.
   const Key& key() const { return claim.key; }
 };
 

@@ -134,7 +134,8 @@ void Worker::turn() {
   Ticks next = link_ ? std::min(beat_at_, retention_at_) : kNever;
   if (!timers_.empty()) next = std::min(next, timers_.begin()->first);
   if (is_blocked) next = std::min(std::max(next, now + 1), blocked_until_);
-  const Ticks wait_ms = has_work ? 0 : std::clamp<Ticks>((next - now + 999'999) / 1'000'000, 0, 60'000);
+  const Ticks wait_ms =
+      has_work ? 0 : std::clamp<Ticks>((next - now + 999'999) / 1'000'000, 0, 60'000);
   epoll_event events[64];
   const int n = ::epoll_wait(epoll_.get(), events, 64, static_cast<int>(wait_ms));
   for (int i = 0; i < n; ++i) dispatch(events[i].data.u64);
@@ -189,8 +190,7 @@ void Worker::dispatch(std::uint64_t token) {
       if (::read(signals_.get(), &info, sizeof info) > 0) must_leave_ = true;
       return;
     }
-    default:
-      take_kept_exits();
+    default: take_kept_exits();
   }
 }
 
@@ -243,7 +243,8 @@ void Worker::handle_shutdown() {
   is_shutting_down_ = true;
   for (Task* const task : by_slot_)
     if (task != nullptr && !task->has_ended)
-      order_stop(*task, wire::cause::kKilled, task->claim.kill_grace, "the agent was told to shut down");
+      order_stop(*task, wire::cause::kKilled, task->claim.kill_grace,
+                 "the agent was told to shut down");
 }
 
 void Worker::tell(const Key& key) {
@@ -256,12 +257,9 @@ void Worker::tell(const Key& key) {
   switch (entry.state) {
     case Entry::State::Live:
       return hold(entry.task->has_ended || entry.task->stop_cause ? State::Ending : State::Running);
-    case Entry::State::Ended:
-      return link_->send(wire::Ended{*entry.record});
-    case Entry::State::Revoked:
-      return hold(State::Revoked);
-    case Entry::State::Acknowledged:
-      return hold(State::Ended);
+    case Entry::State::Ended: return link_->send(wire::Ended{*entry.record});
+    case Entry::State::Revoked: return hold(State::Revoked);
+    case Entry::State::Acknowledged: return hold(State::Ended);
   }
 }
 
@@ -272,7 +270,8 @@ void Worker::greet() {
   hello.host = host_;
   hello.pid = ::getpid();
   hello.slots = slots_.count();
-  hello.capabilities = std::string(Cgroup::is_available() ? "cgroup " : "") + "exit-status-after-restart";
+  hello.capabilities =
+      std::string(Cgroup::is_available() ? "cgroup " : "") + "exit-status-after-restart";
   link_->send(hello);
   list_.clear();
   for (const auto& [key, entry] : entries_)
@@ -296,15 +295,17 @@ void Worker::read_streams() {
     Task* const task = by_slot_[slot];
     if (task == nullptr || !task->is_ready[stream]) continue;
     Capture& capture = task->streams[stream];
-    const Capture::Got got = capture.has_batch() ? Capture::Got::Bytes
-                                                 : capture.read_from(pipes_->read_end(slot, stream));
+    const Capture::Got got = capture.has_batch()
+                                 ? Capture::Got::Bytes
+                                 : capture.read_from(pipes_->read_end(slot, stream));
     task->is_ready[stream] = got == Capture::Got::Bytes;
     if (got != Capture::Got::Bytes) continue;
     still_ready.emplace_back(slot, stream);
     if (!capture.has_batch())
-      capture.frame_lines({&task->log, &task->mask, task->claim.log_pattern.empty() ? nullptr : &task->tail,
-                           hooks_.on_line ? &hooks_.on_line : nullptr},
-                          at, Capture::Until::LastNewline);
+      capture.frame_lines(
+          {&task->log, &task->mask, task->claim.log_pattern.empty() ? nullptr : &task->tail,
+           hooks_.on_line ? &hooks_.on_line : nullptr},
+          at, Capture::Until::LastNewline);
   }
   ready_.swap(still_ready);
   store();
@@ -315,7 +316,8 @@ void Worker::store_unfinished_lines() {
     if (task == nullptr) continue;
     for (Capture& capture : task->streams)
       if (!capture.has_batch())
-        capture.frame_lines({&task->log, &task->mask, nullptr, nullptr}, logs::Stamp::now(), Capture::Until::Pause);
+        capture.frame_lines({&task->log, &task->mask, nullptr, nullptr}, logs::Stamp::now(),
+                            Capture::Until::Pause);
   }
   store();
 }
@@ -381,8 +383,8 @@ void Worker::compact_journal() {
     const auto& [key, entry] = *at;
     if (entry.task != nullptr) {
       records.emplace_back(entry.task->claim);
-      records.emplace_back(PidRecord{key, entry.task->pid, entry.task->birth, entry.task->started_at,
-                                     entry.task->timeout_at});
+      records.emplace_back(PidRecord{key, entry.task->pid, entry.task->birth,
+                                     entry.task->started_at, entry.task->timeout_at});
     }
     if (entry.record != nullptr) records.emplace_back(*entry.record);
     if (entry.state == Entry::State::Revoked) records.emplace_back(RevokedRecord{key});

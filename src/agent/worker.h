@@ -20,9 +20,9 @@
 
 namespace etesian::agent {
 
-/// The loop of the agent. worker.cc: the loop, messages and lists. worker_start.cc: a launch begins.
-/// worker_stop.cc: process trees. worker_end.cc: from the main process's end to the durable record.
-/// worker_adopt.cc: what an earlier worker left.
+/// The loop of the agent. worker.cc: the loop, messages and lists. worker_start.cc: a launch
+/// begins. worker_stop.cc: process trees. worker_end.cc: from the main process's end to the durable
+/// record. worker_adopt.cc: what an earlier worker left.
 class Worker {
  public:
   struct Hooks {
@@ -123,15 +123,15 @@ class Worker {
   std::size_t running_ = 0, acknowledged_ = 0;
   std::vector<std::pair<std::uint32_t, int>> ready_;  ///< Streams that may hold bytes.
   std::set<std::pair<Ticks, std::uint32_t>> timers_;  ///< (wake_at, slot)
-  std::vector<std::uint32_t> ended_;                  ///< Slots whose task is past its main process.
+  std::vector<std::uint32_t> ended_;    ///< Slots whose task is past its main process.
   std::vector<ProcessInfo> strangers_;  ///< Our and the keeper's children that are no tasks.
   bool has_strangers_ = false;          ///< `strangers_` is of this turn.
 
   std::deque<wire::Message> inbox_;
-  std::vector<Key> list_;               ///< What a new server is still to be told.
+  std::vector<Key> list_;  ///< What a new server is still to be told.
   bool is_listing_ = false;
   Ticks beat_at_ = 0, retention_at_ = 0;
-  Ticks blocked_until_ = 0;             ///< Storage failed: nothing is read or recorded before.
+  Ticks blocked_until_ = 0;  ///< Storage failed: nothing is read or recorded before.
   std::string trouble_;
   bool is_shutting_down_ = false, must_leave_ = false;
 };

@@ -62,11 +62,13 @@ void Worker::adopt(const std::vector<JournalRecord>& records) {
 
 void Worker::adopt_launch(const ClaimRecord& claim, const PidRecord* pid, bool is_same_boot) {
   const SlotState& state = slots_.state(claim.slot);
-  const bool has_memory = is_same_boot && state.try_id == claim.key.try_id && state.launch == claim.key.launch;
+  const bool has_memory =
+      is_same_boot && state.try_id == claim.key.try_id && state.launch == claim.key.launch;
   const bool is_hidden = claim.has_secrets && !has_memory;
   Mask mask = is_hidden ? Mask::everything() : Mask(slots_.secrets(claim.slot));
   auto task = std::make_unique<Task>(
-      claim, slots_, logs_->resume(claim.key.try_id, claim.log_segment, claim.log_offset), std::move(mask));
+      claim, slots_, logs_->resume(claim.key.try_id, claim.log_segment, claim.log_offset),
+      std::move(mask));
   if (has_memory) {
     for (Capture& capture : task->streams) capture.recover(task->log.lines(), task->mask);
   } else {
@@ -74,7 +76,9 @@ void Worker::adopt_launch(const ClaimRecord& claim, const PidRecord* pid, bool i
     slots_.state(claim.slot).try_id = claim.key.try_id;
     slots_.state(claim.slot).launch = claim.key.launch;
     if (is_hidden && is_same_boot)
-      say(*task, "the agent and its keeper were killed, and with them the values to mask: what follows is hidden");
+      say(*task,
+          "the agent and its keeper were killed, and with them the values to mask: what follows is "
+          "hidden");
   }
   if (claim.has_cgroup) task->cgroup = Cgroup::find(to_text(claim.key.try_id));
   task->started_at = pid != nullptr ? pid->started_at : claim.at;
@@ -89,8 +93,8 @@ void Worker::adopt_launch(const ClaimRecord& claim, const PidRecord* pid, bool i
     if (pid->timeout_at > 0) task->timeout_at = pid->timeout_at;
     task->pidfd = open_process(pid->pid, pid->birth);
   } else if (has_memory && state.pid == 0) {
-    // The child notes its pid before exec, so this one never came to life. The claim itself keeps it
-    // from starting later.
+    // The child notes its pid before exec, so this one never came to life. The claim itself keeps
+    // it from starting later.
     journal_->add(RevokedRecord{claim.key});
     entries_[claim.key].state = Entry::State::Revoked;
     slots_.clear(claim.slot);
@@ -101,13 +105,15 @@ void Worker::adopt_launch(const ClaimRecord& claim, const PidRecord* pid, bool i
   }
   ProcessInfo info;
   const bool is_there = task->pidfd && read_process(task->pid, info);
-  task->parent = is_there && info.parent != kept_.keeper ? Task::Parent::Other : Task::Parent::Keeper;
+  task->parent =
+      is_there && info.parent != kept_.keeper ? Task::Parent::Other : Task::Parent::Keeper;
   if (task->log.has_ended()) {
     task->is_cut = task->log.is_cut();
   } else if (is_same_boot && !has_memory && (!is_there || info.state == 'Z')) {
     // Nobody held its pipes any more: what had not been read went with them.
     task->is_cut = true;
-    say(*task, "the log is cut here: the task ended while neither the agent nor its keeper was there");
+    say(*task,
+        "the log is cut here: the task ended while neither the agent nor its keeper was there");
   }
   if (is_same_boot && !task->pidfd) {
     task->has_ended = true;

@@ -16,7 +16,7 @@ namespace etesian::agent {
 namespace {
 
 constexpr Ticks kSecond = 1'000'000'000;
-constexpr Ticks kDrain = 5 * kSecond;       ///< reliability rules, end of a try: then the log is cut.
+constexpr Ticks kDrain = 5 * kSecond;  ///< reliability rules, end of a try: then the log is cut.
 constexpr Ticks kStatusWait = 2 * kSecond;  ///< For the process that reaps an adopted task.
 constexpr Ticks kOwnEnd = 15'000'000;
 constexpr int kReadsPerTurn = 8;
@@ -51,8 +51,8 @@ void Worker::main_ended(Task& task) {
 
 bool Worker::learn_status(Task& task) {
   if (task.is_status_known) return true;
-  // Birth 0: the last worker died before it could note it, and the process was gone at adoption; the
-  // child noted its own pid, and its end may come through the channel only now.
+  // Birth 0: the last worker died before it could note it, and the process was gone at adoption;
+  // the child noted its own pid, and its end may come through the channel only now.
   const auto found = std::find_if(kept_.exits.begin(), kept_.exits.end(), [&](const KeptExit& e) {
     return e.pid == task.pid && (task.birth == 0 || e.birth == task.birth);
   });
@@ -61,9 +61,11 @@ bool Worker::learn_status(Task& task) {
     kept_.exits.erase(found);
     return task.is_status_known = true;
   }
-  if (task.pidfd && exit_status_of(task.pidfd.get(), task.status)) return task.is_status_known = true;
+  if (task.pidfd && exit_status_of(task.pidfd.get(), task.status))
+    return task.is_status_known = true;
   if (now_ticks() < task.status_until) return false;
-  task.lost_message = "the agent was killed and the kernel does not tell the exit status of its task";
+  task.lost_message =
+      "the agent was killed and the kernel does not tell the exit status of its task";
   return task.is_status_known = true;
 }
 
@@ -77,7 +79,8 @@ void Worker::take_kept_exits() {
       continue;
     }
     if (n == 0) {
-      log_line(LogLevel::Warning, "the agent's keeper is gone; tasks will not outlive this worker's death unharmed");
+      log_line(LogLevel::Warning,
+               "the agent's keeper is gone; tasks will not outlive this worker's death unharmed");
       kept_.channel.reset();
     }
     return;
@@ -115,10 +118,12 @@ bool Worker::end_leftovers(Task& task) {
   } else if (now < task.leftovers_seen_at + kOwnEnd) {
     return false;
   } else if (task.leftovers_kill_at == kNever) {
-    task.leftovers_kill_at = now + std::min<Ticks>(task.claim.kill_grace.count() * 1000, 10 * kSecond);
+    task.leftovers_kill_at =
+        now + std::min<Ticks>(task.claim.kill_grace.count() * 1000, 10 * kSecond);
     if (task.stop_cause) task.leftovers_kill_at = std::min(task.leftovers_kill_at, task.kill_at);
     for (const ProcessInfo& process : left)
-      say(task, fmt::format("left behind by the task, ended now: pid {} {}", process.pid, command_line(process)));
+      say(task, fmt::format("left behind by the task, ended now: pid {} {}", process.pid,
+                            command_line(process)));
     for (const int signal : {SIGTERM, SIGCONT})
       for (const ProcessInfo& process : left) ::kill(process.pid, signal);
   } else if (now >= task.leftovers_kill_at) {
@@ -171,7 +176,8 @@ void Worker::finish(std::vector<Task*>& complete) {
   for (Task* const task : complete) {
     has_lines = has_lines || task->log.lines() > 0;
     if (task->record) continue;  // storage failed the last time
-    if (task->mask.count() > 0) say(*task, fmt::format("{} secret values were masked", task->mask.count()));
+    if (task->mask.count() > 0)
+      say(*task, fmt::format("{} secret values were masked", task->mask.count()));
     task->record = make_record(*task);
     task->log.end(task->is_cut ? logs::kCut : 0, at);
   }
@@ -210,7 +216,8 @@ wire::ExitRecord Worker::make_record(Task& task) {
   record.try_id = task.key().try_id;
   record.launch = task.key().launch;
   record.raw_status = task.status;
-  record.exit_code = WIFEXITED(task.status) ? WEXITSTATUS(task.status) : 128 + WTERMSIG(task.status);
+  record.exit_code =
+      WIFEXITED(task.status) ? WEXITSTATUS(task.status) : 128 + WTERMSIG(task.status);
   record.started_at = task.started_at;
   record.ended_at = task.ended_at;
   record.log_cut = task.is_cut;
@@ -273,9 +280,9 @@ bool Worker::log_matches(const Task& task) {
   quiet.set_log_errors(false);
   quiet.set_encoding(RE2::Options::EncodingLatin1);  // a log line is bytes
   const RE2 pattern(task.claim.log_pattern, quiet);
-  return pattern.ok() && std::any_of(task.tail.begin(), task.tail.end(), [&](const std::string& line) {
-           return RE2::PartialMatch(line, pattern);
-         });
+  return pattern.ok() &&
+         std::any_of(task.tail.begin(), task.tail.end(),
+                     [&](const std::string& line) { return RE2::PartialMatch(line, pattern); });
 }
 
 void Worker::release(Task& task) {

@@ -28,7 +28,8 @@ void Worker::start(const wire::StartTry& launch) {
   using Reason = wire::Refused::Reason;
   const Key key{launch.try_id, launch.launch};
   if (launch.session != session_)
-    return refuse(key, Reason::WrongSession, "the launch was assigned to another session of this agent");
+    return refuse(key, Reason::WrongSession,
+                  "the launch was assigned to another session of this agent");
   if (const auto known = entries_.find(key); known != entries_.end()) {
     if (known->second.state == Entry::State::Revoked)
       return refuse(key, Reason::Revoked, "the launch was revoked");
@@ -38,8 +39,9 @@ void Worker::start(const wire::StartTry& launch) {
   if (blocked_until_ > now_ticks()) return refuse(key, Reason::Busy, trouble_);
   std::uint32_t slot = 0;
   if (!pipes_->take(kept_, slot))
-    return refuse(key, Reason::Busy,
-                  fmt::format("{} of {} slots of host {} are in use", running_, slots_.count(), host_));
+    return refuse(
+        key, Reason::Busy,
+        fmt::format("{} of {} slots of host {} are in use", running_, slots_.count(), host_));
   std::unique_ptr<Task> task = claim(launch, slot);
   if (task == nullptr) return refuse(key, Reason::Busy, trouble_);
   SpawnFailure failure;
@@ -110,7 +112,8 @@ bool Worker::run_process(Task& task, const wire::StartTry& launch, SpawnFailure&
     return false;
   }
   if (launch.working_folder.empty() || launch.working_folder.front() != '/') {
-    failure.message = fmt::format("enter the working folder '{}': it is not an absolute path", launch.working_folder);
+    failure.message = fmt::format("enter the working folder '{}': it is not an absolute path",
+                                  launch.working_folder);
     return false;
   }
   std::vector<std::pair<std::string, std::string>> environment = launch.environment;
@@ -139,7 +142,8 @@ bool Worker::run_process(Task& task, const wire::StartTry& launch, SpawnFailure&
   if (launch.timeout.count() > 0) task.timeout_at = now_ticks() + launch.timeout.count() * 1000;
   journal_->add(PidRecord{key, task.pid, task.birth, task.started_at, task.timeout_at});
   // Without room for it a later agent finds the process by its environment.
-  if (const auto written = journal_->write(); !written) log_line(LogLevel::Error, written.error().message);
+  if (const auto written = journal_->write(); !written)
+    log_line(LogLevel::Error, written.error().message);
   return true;
 }
 

@@ -106,7 +106,8 @@ std::vector<ProcessInfo> Worker::leftovers(const Task& task) {
   // Orphans of a task that is no descendant of ours went to some other process.
   if (task.parent == Task::Parent::Other)
     for (const pid_t pid : all_processes())
-      if (ProcessInfo info; pid != task.pid && read_process(pid, info) && is_marked(info)) add(info);
+      if (ProcessInfo info; pid != task.pid && read_process(pid, info) && is_marked(info))
+        add(info);
   while (!open.empty()) {
     ProcessInfo info;
     const pid_t pid = open.back();

@@ -23,11 +23,10 @@ constexpr std::size_t PasswordBytesMin = 8, PasswordBytesMax = 1024;
 constexpr std::size_t TokensPerUserMax = 1000;
 constexpr std::string_view TokenPrefix = "etesian_";
 
-constexpr std::string_view kWellKnown[] = {"password",   "12345678",  "123456789",  "1234567890",
-                                           "password1",  "qwertyuiop", "11111111",  "iloveyou",
-                                           "admin123",   "adminadmin", "changeme",  "letmein1",
-                                           "sunshine",   "princess",   "football",  "baseball",
-                                           "trustno1",   "superman",   "qwerty123", "password123"};
+constexpr std::string_view kWellKnown[] = {
+    "password", "12345678", "123456789",  "1234567890", "password1", "qwertyuiop", "11111111",
+    "iloveyou", "admin123", "adminadmin", "changeme",   "letmein1",  "sunshine",   "princess",
+    "football", "baseball", "trustno1",   "superman",   "qwerty123", "password123"};
 
 Result<std::string> hash_of(const std::string& password) {
   std::array<char, crypto_pwhash_STRBYTES> text{};

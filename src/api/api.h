@@ -16,8 +16,8 @@ struct ApiOptions {
   Duration token_life = std::chrono::hours(24);
 };
 
-/// Accounts and tokens: Argon2id hashes, opaque tokens stored hashed; everything needed to answer the
-/// router's authenticator without blocking is in memory. Thread-safe.
+/// Accounts and tokens: Argon2id hashes, opaque tokens stored hashed; everything needed to answer
+/// the router's authenticator without blocking is in memory. Thread-safe.
 class Accounts {
  public:
   struct Login {
@@ -41,9 +41,9 @@ class Accounts {
   virtual ~Accounts() = default;
   /// The user of the request's bearer token, if it is known and has not expired. Does not block.
   virtual std::optional<std::string> user_of(const http::Request& request) = 0;
-  /// Checks a password on a thread of its own, at most two at once; `done` is called once, from there
-  /// or from the store's thread. Unknown users take as long as known ones. At most 5 failures for an
-  /// account (from one address), 20 for an address and minute.
+  /// Checks a password on a thread of its own, at most two at once; `done` is called once, from
+  /// there or from the store's thread. Unknown users take as long as known ones. At most 5 failures
+  /// for an account (from one address), 20 for an address and minute.
   virtual void log_in(Login login, std::function<void(LoginResult)> done) = 0;
   /// Ends the token of the request, durably before `done`.
   virtual void log_out(const http::Request& request, std::function<void(Result<Done>)> done) = 0;

@@ -66,7 +66,7 @@ void log_in(std::shared_ptr<Call> call, std::shared_ptr<http::Reply> reply) {
   login.password = *body_text(call->body, "password");
   login.address = call->request.peer;
   login.life = call->request.path.ends_with("/cli") ? CommandLineTokenLife
-                                                     : call->service->options.token_life;
+                                                    : call->service->options.token_life;
   call->service->accounts->log_in(std::move(login), [reply](Accounts::LoginResult result) {
     auto response = answer_of(result);
     response.headers.emplace_back("Cache-Control", "no-store");

@@ -24,8 +24,7 @@ Result<BackfillRow> find(Reading& reading, BackfillKey key) {
     }
     paging.offset += paging.limit;
     if (paging.offset >= page->total) {
-      return Error{ErrorCode::NotFound,
-                   "Could not find backfill with id " + std::to_string(key)};
+      return Error{ErrorCode::NotFound, "Could not find backfill with id " + std::to_string(key)};
     }
   }
 }
@@ -82,7 +81,8 @@ Result<Planned> plan(Reading& reading) {
   }
   const auto version = reading.service().dags.of(*summary);
   if (version->dag == nullptr) {
-    return Error{ErrorCode::Conflict, "The definition of this Dag cannot be read; save its file again"};
+    return Error{ErrorCode::Conflict,
+                 "The definition of this Dag cannot be read; save its file again"};
   }
   if (row.to < row.from) return Error{ErrorCode::InvalidInput, "to_date is before from_date"};
   if (row.max_active_runs < 1) {
@@ -91,7 +91,8 @@ Result<Planned> plan(Reading& reading) {
   const auto timetable = Timetable::compile(version->dag->definition().schedule);
   if (!timetable) return timetable.error();
   if (timetable->is_manual()) {
-    return Error{ErrorCode::InvalidInput, row.dag_id + " has no schedule: there is nothing to backfill"};
+    return Error{ErrorCode::InvalidInput,
+                 row.dag_id + " has no schedule: there is nothing to backfill"};
   }
   planned.slots = timetable->runs_between(row.from, row.to, RunsMax + 1);
   if (planned.slots.size() > RunsMax) {

@@ -14,7 +14,8 @@ constexpr std::string_view kHidden = "***";
 
 json::value shown_extra(const Service& service, const ConnectionRow& row) {
   if (row.sealed_extra.empty()) return nullptr;
-  const auto extra = service.engine.vault().unseal(row.sealed_extra, Settings::place_of_extra(row.id));
+  const auto extra =
+      service.engine.vault().unseal(row.sealed_extra, Settings::place_of_extra(row.id));
   if (extra) return json::value(shown_value("extra", *extra));
   log_line(LogLevel::Error, "read a connection: " + extra.error().message, {{"id", row.id}});
   return nullptr;
@@ -44,8 +45,7 @@ Result<std::optional<ConnectionRow>> find(Reading& reading, const std::string& i
 }
 
 http::Response not_found(const std::string& id) {
-  return http::error_response(404,
-                              "The Connection with connection_id: `" + id + "` was not found");
+  return http::error_response(404, "The Connection with connection_id: `" + id + "` was not found");
 }
 
 std::string sealed_or_empty(const Service& service, const std::string& plain,
@@ -127,8 +127,8 @@ Next create_connection(Reading& reading) {
   const auto found = find(reading, row.id);
   if (!found) return refusal(found.error());
   if (*found) {
-    return http::error_response(409,
-                                "The Connection with connection_id: `" + row.id + "` already exists");
+    return http::error_response(
+        409, "The Connection with connection_id: `" + row.id + "` already exists");
   }
   merge(reading.service(), row, reading.call.body);
   return saved(reading.call, std::move(row), 201);

@@ -17,8 +17,8 @@ struct DagVersion {
   std::shared_ptr<const Dag> dag;  ///< Null: its stored definition cannot be read any more.
 };
 
-/// The versions that answers asked for lately, rebuilt from what the store holds. At most 512 of them.
-/// Belongs to the store's thread.
+/// The versions that answers asked for lately, rebuilt from what the store holds. At most 512 of
+/// them. Belongs to the store's thread.
 class DagCache {
  public:
   /// Errors: NotFound, and what the store says.

@@ -43,9 +43,7 @@ Next one_dag(Reading& reading, json::object (*as_json)(const DagFacts&)) {
   });
 }
 
-json::value seconds_json(Duration length) {
-  return std::chrono::duration<double>(length).count();
-}
+json::value seconds_json(Duration length) { return std::chrono::duration<double>(length).count(); }
 
 void add_edge(json::array& edges, const World& world, const std::string& dag_id,
               const std::string& task_id, const Need& need) {

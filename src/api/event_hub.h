@@ -14,7 +14,7 @@ namespace etesian::api {
 class EventHub : public std::enable_shared_from_this<EventHub> {
  public:
   struct Listener {
-    Sequence after = 0;               ///< The last change that it has.
+    Sequence after = 0;                 ///< The last change that it has.
     std::optional<std::string> dag_id;  ///< Only of this DAG.
     std::shared_ptr<http::Stream> stream;
     http::Request request;  ///< Its token is checked again before each delivery.

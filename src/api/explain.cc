@@ -51,8 +51,8 @@ Next explain_run(Reading& reading) {
     const RunRow& row = active != nullptr ? *active : run;
     const auto closed = active != nullptr ? gates(world, run.key, moment) : std::vector<Gate>{};
     const auto state = to_text(row.state);
-    return ok(explanation(row, state, summary_of("the run", state, is_final(row.state), closed),
-                          closed));
+    return ok(
+        explanation(row, state, summary_of("the run", state, is_final(row.state), closed), closed));
   });
 }
 
@@ -66,8 +66,7 @@ Next explain_instance(Reading& reading) {
   return WorldPart([run = *run, instance = *instance](const World& world, const Moment& moment) {
     const auto row = world.instance(instance.row.key).value_or(instance.row);
     const bool is_active = world.run(run.key) != nullptr;
-    const auto closed =
-        is_active ? gates(world, row.key, moment) : std::vector<Gate>{};
+    const auto closed = is_active ? gates(world, row.key, moment) : std::vector<Gate>{};
     const auto state = to_text(row.state);
     auto out = explanation(
         run, state, summary_of(instance.task_id, state, is_final(row.state) || !is_active, closed),

@@ -80,8 +80,8 @@ Next get_instance(Reading& reading) {
   if (!index) return refusal(index.error());
   const auto instance = find_instance(reading, *index);
   if (!instance) return refusal(instance.error());
-  return ok(instance_json(*instance,
-                          version_of(reading, instance->dag_id, instance->dag_version).get()));
+  return ok(
+      instance_json(*instance, version_of(reading, instance->dag_id, instance->dag_version).get()));
 }
 
 Next list_tries(Reading& reading) {

@@ -11,8 +11,7 @@ json::array allowed_run_types() {
 }
 
 bool is_manual(const Dag* dag) {
-  return dag == nullptr ||
-         std::holds_alternative<ManualSchedule>(dag->definition().schedule.kind);
+  return dag == nullptr || std::holds_alternative<ManualSchedule>(dag->definition().schedule.kind);
 }
 
 bool limits_tasks(const Dag* dag) {
@@ -70,32 +69,33 @@ json::object dag_version_json(const DagVersion& version) {
 json::object dag_json(const DagFacts& facts) {
   const DagSummary& row = facts.summary;
   const Dag* dag = facts.version ? facts.version->dag.get() : nullptr;
-  json::object out{{"dag_id", row.dag_id},
-                   {"dag_display_name", row.dag_id},
-                   {"is_paused", row.is_paused},
-                   {"is_stale", row.is_removed},
-                   {"last_parsed_time", instant_json(row.last_changed)},
-                   {"last_parse_duration", nullptr},
-                   {"last_expired", nullptr},
-                   {"bundle_name", "project"},
-                   {"bundle_version", row.version},
-                   {"relative_fileloc", text_or_null(row.relative_file)},
-                   {"fileloc", row.relative_file},
-                   {"description", text_or_null(row.description)},
-                   {"timetable_summary", text_or_null(row.schedule_text)},
-                   {"timetable_description", timetable_description(dag)},
-                   {"timetable_partitioned", false},
-                   {"timetable_periodic", !is_manual(dag)},
-                   {"tags", tags_json(row)},
-                   {"max_active_tasks", dag != nullptr ? dag->definition().max_active_tasks : 16},
-                   {"max_active_runs", dag != nullptr ? dag->definition().max_active_runs : 16},
-                   {"max_consecutive_failed_dag_runs", 0},
-                   {"has_task_concurrency_limits", limits_tasks(dag)},
-                   {"has_import_errors", facts.has_import_errors},
-                   {"allowed_run_types", allowed_run_types()},
-                   {"owners", row.owner.empty() ? json::array{} : json::array{json::string(row.owner)}},
-                   {"is_backfillable", !is_manual(dag)},
-                   {"file_token", sha256_hex(row.relative_file)}};
+  json::object out{
+      {"dag_id", row.dag_id},
+      {"dag_display_name", row.dag_id},
+      {"is_paused", row.is_paused},
+      {"is_stale", row.is_removed},
+      {"last_parsed_time", instant_json(row.last_changed)},
+      {"last_parse_duration", nullptr},
+      {"last_expired", nullptr},
+      {"bundle_name", "project"},
+      {"bundle_version", row.version},
+      {"relative_fileloc", text_or_null(row.relative_file)},
+      {"fileloc", row.relative_file},
+      {"description", text_or_null(row.description)},
+      {"timetable_summary", text_or_null(row.schedule_text)},
+      {"timetable_description", timetable_description(dag)},
+      {"timetable_partitioned", false},
+      {"timetable_periodic", !is_manual(dag)},
+      {"tags", tags_json(row)},
+      {"max_active_tasks", dag != nullptr ? dag->definition().max_active_tasks : 16},
+      {"max_active_runs", dag != nullptr ? dag->definition().max_active_runs : 16},
+      {"max_consecutive_failed_dag_runs", 0},
+      {"has_task_concurrency_limits", limits_tasks(dag)},
+      {"has_import_errors", facts.has_import_errors},
+      {"allowed_run_types", allowed_run_types()},
+      {"owners", row.owner.empty() ? json::array{} : json::array{json::string(row.owner)}},
+      {"is_backfillable", !is_manual(dag)},
+      {"file_token", sha256_hex(row.relative_file)}};
   add_next_run(out, facts.next_run);
   return out;
 }
@@ -133,34 +133,34 @@ json::object task_json(const Dag& dag, TaskIndex index) {
   for (const TaskIndex next : dag.downstream(index)) {
     downstream.push_back(json::string(dag.task(next).id));
   }
-  return {{"task_id", task.id},
-          {"task_display_name", task.id},
-          {"owner", dag.definition().owner},
-          {"start_date", instant_json(dag.definition().schedule.start)},
-          {"end_date", instant_json(dag.definition().schedule.end)},
-          {"trigger_rule", to_text(task.trigger_rule)},
-          {"depends_on_past", task.depends_on_past},
-          {"wait_for_downstream", task.wait_for_downstream},
-          {"retries", static_cast<double>(task.retry.times)},
-          {"queue", "default"},
-          {"pool", task.pool},
-          {"pool_slots", static_cast<double>(task.pool_slots)},
-          {"execution_timeout",
-           task.timeout ? time_delta_json(*task.timeout) : json::value(nullptr)},
-          {"retry_delay", time_delta_json(task.retry.delay)},
-          {"retry_exponential_backoff", task.retry.backoff == 1.0 ? 0.0 : task.retry.backoff},
-          {"priority_weight", static_cast<double>(task.priority)},
-          {"weight_rule", to_text(task.weight_rule)},
-          {"ui_color", "#fff"},
-          {"ui_fgcolor", "#000"},
-          {"template_fields", json::array{"run", "environment"}},
-          {"downstream_task_ids", std::move(downstream)},
-          {"doc_md", text_or_null(task.description)},
-          {"operator_name", operator_of(task)},
-          {"params", json::object{}},
-          {"class_ref", json::object{{"module_path", "etesian"}, {"class_name", operator_of(task)}}},
-          {"is_mapped", task.map.has_value()},
-          {"extra_links", json::array{}}};
+  return {
+      {"task_id", task.id},
+      {"task_display_name", task.id},
+      {"owner", dag.definition().owner},
+      {"start_date", instant_json(dag.definition().schedule.start)},
+      {"end_date", instant_json(dag.definition().schedule.end)},
+      {"trigger_rule", to_text(task.trigger_rule)},
+      {"depends_on_past", task.depends_on_past},
+      {"wait_for_downstream", task.wait_for_downstream},
+      {"retries", static_cast<double>(task.retry.times)},
+      {"queue", "default"},
+      {"pool", task.pool},
+      {"pool_slots", static_cast<double>(task.pool_slots)},
+      {"execution_timeout", task.timeout ? time_delta_json(*task.timeout) : json::value(nullptr)},
+      {"retry_delay", time_delta_json(task.retry.delay)},
+      {"retry_exponential_backoff", task.retry.backoff == 1.0 ? 0.0 : task.retry.backoff},
+      {"priority_weight", static_cast<double>(task.priority)},
+      {"weight_rule", to_text(task.weight_rule)},
+      {"ui_color", "#fff"},
+      {"ui_fgcolor", "#000"},
+      {"template_fields", json::array{"run", "environment"}},
+      {"downstream_task_ids", std::move(downstream)},
+      {"doc_md", text_or_null(task.description)},
+      {"operator_name", operator_of(task)},
+      {"params", json::object{}},
+      {"class_ref", json::object{{"module_path", "etesian"}, {"class_name", operator_of(task)}}},
+      {"is_mapped", task.map.has_value()},
+      {"extra_links", json::array{}}};
 }
 
 }  // namespace etesian::api

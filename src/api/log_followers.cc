@@ -92,7 +92,8 @@ bool LogFollowers::advance(Service& service, Follower& follower) {
     if (page->lines.empty()) break;
   }
   if (!follower.log.is_complete_without_lines()) return true;
-  for (const auto& line : follower.log.words_in_place_of_lines()) follower.stream->write(event_text(line));
+  for (const auto& line : follower.log.words_in_place_of_lines())
+    follower.stream->write(event_text(line));
   follower.stream->write("event: end\ndata: {\"complete\":true}\n\n");
   follower.stream->end();
   return false;

@@ -8,9 +8,9 @@
 
 namespace etesian::api {
 
-/// Readers of logs that still grow. Each is a server-sent stream: "id" is the number of the line, the
-/// data is its JSON; the event "end" closes a complete log. All work is done on the service's worker
-/// threads, one job for a follower at a time. Thread-safe.
+/// Readers of logs that still grow. Each is a server-sent stream: "id" is the number of the line,
+/// the data is its JSON; the event "end" closes a complete log. All work is done on the service's
+/// worker threads, one job for a follower at a time. Thread-safe.
 class LogFollowers {
  public:
   struct Follower {

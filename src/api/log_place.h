@@ -11,10 +11,10 @@ namespace etesian::api {
 struct LogOfTry {
   Uuid try_id;
   InstanceKey instance;
-  LogPlace place;                 ///< Segment 0: nothing was written (yet).
+  LogPlace place;  ///< Segment 0: nothing was written (yet).
   Instant ended_at{};
   std::optional<logs::Seal> seal;  ///< Of the exit record; absent while the try is open.
-  std::string message;  ///< Why it ended, where there was no process to write a log.
+  std::string message;             ///< Why it ended, where there was no process to write a log.
   bool is_complete_without_lines() const { return seal && place.segment == 0; }
   /// What is shown in place of a log that nobody wrote: why there was no process. Numbered 0, since
   /// it is no line of the log.

@@ -9,9 +9,10 @@
 
 namespace etesian::api {
 
-/// Slows down the guessing of passwords. Counted for an account *as seen from one address*, so that a
-/// stranger cannot lock the owner out, and for an address over all accounts. Every attempt is charged
-/// when it begins, so that parallel guesses do not slip through. Not thread-safe. Memory is bounded.
+/// Slows down the guessing of passwords. Counted for an account *as seen from one address*, so that
+/// a stranger cannot lock the owner out, and for an address over all accounts. Every attempt is
+/// charged when it begins, so that parallel guesses do not slip through. Not thread-safe. Memory is
+/// bounded.
 class LoginLimiter {
  public:
   static constexpr int FailuresPerAccount = 5;

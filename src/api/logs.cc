@@ -30,7 +30,8 @@ Result<std::uint64_t> first_line(const http::Request& request) {
   std::uint64_t seq = 0;
   const auto [end, error] = std::from_chars(token->data(), token->data() + token->size(), seq);
   if (error != std::errc{} || end != token->data() + token->size() || seq == 0) {
-    return Error{ErrorCode::InvalidInput, "Bad Signature. Please use only the tokens provided by the API."};
+    return Error{ErrorCode::InvalidInput,
+                 "Bad Signature. Please use only the tokens provided by the API."};
   }
   return seq;
 }
@@ -62,8 +63,8 @@ http::Response render(const logs::Page& page, const LogOfTry& log, Form form) {
     response.headers.emplace_back("Airflow-Continuation-Token", token);
     return response;
   }
-  return ok(json::object{{"content", std::move(content)},
-                         {"continuation_token", text_or_null(token)}});
+  return ok(
+      json::object{{"content", std::move(content)}, {"continuation_token", text_or_null(token)}});
 }
 
 }  // namespace
@@ -81,9 +82,9 @@ Next get_log(Reading& reading) {
   nothing.lines = log->words_in_place_of_lines();
   if (log->place.segment == 0) return render(nothing, *log, form);
   return WorkerPart([log = *log, from = *from, is_full, form, service = reading.call.service] {
-    const auto page = service->log_reader.read(log.try_id, log.place.segment, log.place.offset, from,
-                                               is_full ? FullLines : PageLines,
-                                               is_full ? FullBytes : PageBytes);
+    const auto page =
+        service->log_reader.read(log.try_id, log.place.segment, log.place.offset, from,
+                                 is_full ? FullLines : PageLines, is_full ? FullBytes : PageBytes);
     if (page) return render(*page, log, form);
     if (page.error().code != ErrorCode::NotFound) return refusal(page.error());
     return http::error_response(404, "The log of this try is not kept any more");
@@ -122,12 +123,13 @@ Next verify_log(Reading& reading) {
   if (log->place.segment == 0) {
     logs::Verdict verdict;
     verdict.complete = log->seal->lines == 0;
-    verdict.message = verdict.complete ? "complete: the try wrote nothing" : "the log was never stored";
+    verdict.message =
+        verdict.complete ? "complete: the try wrote nothing" : "the log was never stored";
     return answer(verdict);
   }
   return WorkerPart([log = *log, answer, service = reading.call.service] {
-    const auto verdict = service->log_reader.verify(log.try_id, log.place.segment,
-                                                    log.place.offset, *log.seal);
+    const auto verdict =
+        service->log_reader.verify(log.try_id, log.place.segment, log.place.offset, *log.seal);
     if (verdict) return answer(*verdict);
     if (verdict.error().code != ErrorCode::NotFound) return refusal(verdict.error());
     return http::error_response(404, "The log of this try is not kept any more");

@@ -29,7 +29,8 @@ Result<std::shared_ptr<const DagVersion>> find_current(Reading& reading) {
   if (!summary) return summary.error();
   auto version = reading.service().dags.of(*summary);
   if (version->dag == nullptr) {
-    return Error{ErrorCode::Conflict, "The definition of this Dag cannot be read; save its file again"};
+    return Error{ErrorCode::Conflict,
+                 "The definition of this Dag cannot be read; save its file again"};
   }
   return version;
 }
@@ -67,7 +68,8 @@ Result<InstanceSummary> find_instance(Reading& reading, std::int32_t map_index) 
   rows = reading.store.instances(filter, {.limit = 1, .offset = 0, .order_by = {}});
   if (rows && !rows->rows.empty()) return std::move(rows->rows.front());
   if (map_index < 0) {
-    return Error{ErrorCode::NotFound, "Task instance is mapped, add the map_index value to the URL"};
+    return Error{ErrorCode::NotFound,
+                 "Task instance is mapped, add the map_index value to the URL"};
   }
   return Error{ErrorCode::NotFound, "The Mapped Task Instance with dag_id: `" + run->dag_id +
                                         "`, run_id: `" + run->run_id + "`, task_id: `" + task_id +

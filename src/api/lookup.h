@@ -10,7 +10,8 @@
 
 namespace etesian::api {
 
-// What path parameters name, or a NotFound in the words of Airflow's API. All on the store's thread.
+// What path parameters name, or a NotFound in the words of Airflow's API. All on the store's
+// thread.
 
 Result<DagSummary> find_dag(Reading& reading);  ///< {dag_id}
 /// Its definition as it is now. Errors: also Conflict, when it cannot be read any more.

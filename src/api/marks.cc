@@ -6,8 +6,8 @@ namespace etesian::api {
 namespace {
 
 struct Marked {
-  std::vector<Chosen> chosen;    ///< What gets a new state.
-  std::vector<Chosen> noted;     ///< What gets a note: the named task's own instances.
+  std::vector<Chosen> chosen;  ///< What gets a new state.
+  std::vector<Chosen> noted;   ///< What gets a note: the named task's own instances.
 };
 
 Result<Marked> choose(Reading& reading, const std::string& task_or_group) {
@@ -73,8 +73,8 @@ Next patch(Reading& reading, const std::string& task_or_group) {
     event.to = *task_state_from_text(*state);
     event.actor = reading.call.request.user;
     if (event.keys.empty()) {
-      return http::error_response(409, "Task id " + task_or_group + " is already in " + *state +
-                                           " state");
+      return http::error_response(
+          409, "Task id " + task_or_group + " is already in " + *state + " state");
     }
     command.events.push_back(std::move(event));
   }

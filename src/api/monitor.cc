@@ -51,8 +51,7 @@ void add_engine(MetricsText& out, const EngineHealth& health, std::size_t import
              health.open_tries);
   out.single("etesian_commits_total", "counter", "Transactions.", health.commits);
   out.single("etesian_changes_total", "counter", "Durable changes.", health.changes);
-  out.single("etesian_tasks_started_total", "counter", "Tries that started.",
-             health.tasks_started);
+  out.single("etesian_tasks_started_total", "counter", "Tries that started.", health.tasks_started);
   out.single("etesian_tasks_ended_total", "counter", "Tries that ended.", health.tasks_ended);
   out.single("etesian_last_commit_seconds", "gauge", "How long the last commit took.",
              seconds(health.last_commit));
@@ -85,7 +84,8 @@ http::Response text_response(std::string body, std::string content_type) {
 }  // namespace
 
 void get_version(std::shared_ptr<Call> call, Reply reply) {
-  reply->send(ok(json::object{{"version", call->service->options.version}, {"git_version", nullptr}}));
+  reply->send(
+      ok(json::object{{"version", call->service->options.version}, {"git_version", nullptr}}));
 }
 
 void get_health(std::shared_ptr<Call> call, Reply reply) {
@@ -96,16 +96,15 @@ void get_health(std::shared_ptr<Call> call, Reply reply) {
       {"metadatabase", json::object{{"status", status(health.is_ready)}}},
       {"scheduler",
        json::object{{"status", status(health.is_live)}, {"latest_scheduler_heartbeat", beat}}},
-      {"triggerer",
-       json::object{{"status", nullptr}, {"latest_triggerer_heartbeat", nullptr}}},
-      {"dag_processor",
-       json::object{{"status", status(health.is_live)}, {"latest_dag_processor_heartbeat", beat}}}}));
+      {"triggerer", json::object{{"status", nullptr}, {"latest_triggerer_heartbeat", nullptr}}},
+      {"dag_processor", json::object{{"status", status(health.is_live)},
+                                     {"latest_dag_processor_heartbeat", beat}}}}));
 }
 
 void get_liveness(std::shared_ptr<Call> call, Reply reply) {
   const EngineHealth health = call->service->engine.health();
-  auto response = ok(json::object{{"status", health.is_live ? "live" : "stuck"},
-                                  {"reason", nullptr}});
+  auto response =
+      ok(json::object{{"status", health.is_live ? "live" : "stuck"}, {"reason", nullptr}});
   response.status = health.is_live ? 200 : 503;
   reply->send(std::move(response));
 }

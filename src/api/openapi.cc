@@ -62,7 +62,8 @@ json::object content(std::string_view type, json::object schema) {
 }
 
 json::object error_answer(std::string_view description) {
-  return {{"description", description}, {"content", content("application/json", reference("Error"))}};
+  return {{"description", description},
+          {"content", content("application/json", reference("Error"))}};
 }
 
 json::object answers_of(const Operation& operation) {
@@ -140,14 +141,16 @@ std::string make_document() {
       {"openapi", "3.1.0"},
       {"info", json::object{{"title", "Etesian"},
                             {"version", "2"},
-                            {"description", "Workflows: REST v2 with the paths and bodies of "
-                                            "Airflow 3, and what Etesian adds."}}},
+                            {"description",
+                             "Workflows: REST v2 with the paths and bodies of "
+                             "Airflow 3, and what Etesian adds."}}},
       {"security", json::array{json::object{{"Bearer", json::array{}}}}},
       {"paths", std::move(paths)},
       {"components",
-       json::object{{"schemas", std::move(all)},
-                    {"securitySchemes",
-                     json::object{{"Bearer", json::object{{"type", "http"}, {"scheme", "bearer"}}}}}}}};
+       json::object{
+           {"schemas", std::move(all)},
+           {"securitySchemes",
+            json::object{{"Bearer", json::object{{"type", "http"}, {"scheme", "bearer"}}}}}}}};
   return json::serialize(document);
 }
 

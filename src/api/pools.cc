@@ -36,7 +36,8 @@ Error not_found(const std::string& name) {
 }
 
 std::optional<Error> mistake_in(const PoolRow& pool) {
-  if (pool.slots < -1) return Error{ErrorCode::InvalidInput, "slots: at least 0, or -1 for no limit"};
+  if (pool.slots < -1)
+    return Error{ErrorCode::InvalidInput, "slots: at least 0, or -1 for no limit"};
   if (pool.slots > 1'000'000'000) return Error{ErrorCode::InvalidInput, "slots: too many"};
   if (auto good = check_id("pool", pool.name); !good) return good.error();
   return std::nullopt;
@@ -71,18 +72,19 @@ Next list_pools(Reading& reading) {
   auto pools = reading.store.pools();
   if (!pools) return refusal(pools.error());
   const auto pattern = query_pattern(reading.call.request, "pool_name_pattern");
-  return WorldPart([pools = std::move(*pools), pattern, paging = query_paging(reading.call.request)](
-                       const World& world, const Moment&) {
-    json::array rows;
-    std::int64_t total = 0;
-    for (const auto& pool : pools) {
-      if (pattern && pool.name.find(*pattern) == std::string::npos) continue;
-      const std::int64_t position = total++;
-      if (position < paging.offset || position >= paging.offset + paging.limit) continue;
-      rows.push_back(pool_json(pool, world.pool_use(pool.name)));
-    }
-    return listing("pools", std::move(rows), total);
-  });
+  return WorldPart(
+      [pools = std::move(*pools), pattern, paging = query_paging(reading.call.request)](
+          const World& world, const Moment&) {
+        json::array rows;
+        std::int64_t total = 0;
+        for (const auto& pool : pools) {
+          if (pattern && pool.name.find(*pattern) == std::string::npos) continue;
+          const std::int64_t position = total++;
+          if (position < paging.offset || position >= paging.offset + paging.limit) continue;
+          rows.push_back(pool_json(pool, world.pool_use(pool.name)));
+        }
+        return listing("pools", std::move(rows), total);
+      });
 }
 
 Next get_pool(Reading& reading) {
@@ -113,8 +115,9 @@ Next patch_pool(Reading& reading) {
   if (!*found) return refusal(not_found(name));
   for (const auto* member : {"pool", "name"}) {
     if (body_text(reading.call.body, member).value_or(name) != name) {
-      return refusal({ErrorCode::InvalidInput, "Invalid body, pool name from request body doesn't "
-                                               "match uri parameter"});
+      return refusal({ErrorCode::InvalidInput,
+                      "Invalid body, pool name from request body doesn't "
+                      "match uri parameter"});
     }
   }
   merge(**found, reading.call.body);

@@ -54,7 +54,8 @@ std::optional<std::string> query_pattern(const http::Request& request, std::stri
 Paging query_paging(const http::Request& request) {
   Paging paging;
   const std::int64_t limit = query_number(request, "limit").value_or(LimitDefault);
-  paging.limit = static_cast<int>(std::clamp<std::int64_t>(limit == 0 ? LimitDefault : limit, 1, LimitMax));
+  paging.limit =
+      static_cast<int>(std::clamp<std::int64_t>(limit == 0 ? LimitDefault : limit, 1, LimitMax));
   paging.offset = static_cast<int>(
       std::clamp<std::int64_t>(query_number(request, "offset").value_or(0), 0, OffsetMax));
   paging.order_by = request.query_value("order_by").value_or("");

@@ -35,8 +35,8 @@ Next get_import_error(Reading& reading) {
   for (const auto& error : reading.service().engine.import_errors()) {
     if (std::to_string(error.id) == id) return ok(import_error_json(error));
   }
-  return http::error_response(404, "The ImportError with import_error_id: `" + id +
-                                       "` was not found");
+  return http::error_response(404,
+                              "The ImportError with import_error_id: `" + id + "` was not found");
 }
 
 Next list_event_logs(Reading& reading) {

@@ -8,9 +8,9 @@ namespace {
 constexpr std::string_view kHidden = "***";
 // airflow.sdk._shared.secrets_masker.DEFAULT_SENSITIVE_FIELDS.
 constexpr std::string_view kSensitive[] = {
-    "access_token", "api_key",    "apikey",   "authorization", "passphrase", "passwd", "password",
-    "private_key",  "proxy_password", "service_account", "secret", "token", "keyfile_dict", "proxies",
-    "proxy"};
+    "access_token", "api_key",  "apikey",       "authorization",  "passphrase",
+    "passwd",       "password", "private_key",  "proxy_password", "service_account",
+    "secret",       "token",    "keyfile_dict", "proxies",        "proxy"};
 
 }  // namespace
 
@@ -19,9 +19,8 @@ bool is_sensitive_name(std::string_view name) {
   std::transform(lower.begin(), lower.end(), lower.begin(), [](char c) {
     return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c == '-' ? '_' : c;
   });
-  return std::any_of(std::begin(kSensitive), std::end(kSensitive), [&](std::string_view word) {
-    return lower.find(word) != std::string::npos;
-  });
+  return std::any_of(std::begin(kSensitive), std::end(kSensitive),
+                     [&](std::string_view word) { return lower.find(word) != std::string::npos; });
 }
 
 json::value redacted(const json::value& value) {

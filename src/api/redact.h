@@ -6,8 +6,8 @@
 
 namespace etesian::api {
 
-/// Whether a name says that its value is a secret ("db_password", "api_key", "authToken"): Airflow's
-/// list of sensitive words.
+/// Whether a name says that its value is a secret ("db_password", "api_key", "authToken"):
+/// Airflow's list of sensitive words.
 bool is_sensitive_name(std::string_view name);
 /// `value` with every member of a sensitive name replaced by "***", at any depth.
 json::value redacted(const json::value& value);

@@ -70,9 +70,9 @@ std::optional<Error> mistake_in_trigger(const TriggerRun& event, const json::obj
   if (!event.run_id) return std::nullopt;
   if (auto good = check_run_id(*event.run_id); !good) return good.error();
   if (run_type_of_id(*event.run_id) != RunType::Manual) {
-    return Error{ErrorCode::InvalidInput,
-                 fmt::format("The dag_run_id '{}' begins like those of another run type",
-                             *event.run_id)};
+    return Error{
+        ErrorCode::InvalidInput,
+        fmt::format("The dag_run_id '{}' begins like those of another run type", *event.run_id)};
   }
   return std::nullopt;
 }

@@ -22,8 +22,10 @@ struct Schema {
   std::vector<Field> fields;
 };
 
-/// Fields from their short form, blank-separated: "name:type" with '*' for a list, '?' for nullable and
-/// '!' for required, in this order. The type "range" stands for four instants: name_gte, _gt, _lte, _lt.
+/// Fields from their short form, blank-separated: "name:type" with '*' for a list, '?' for nullable
+/// and
+/// '!' for required, in this order. The type "range" stands for four instants: name_gte, _gt, _lte,
+/// _lt.
 std::vector<Field> fields_from_text(std::string_view text);
 
 const std::vector<Schema>& schemas();
@@ -32,8 +34,8 @@ const Schema& schema_named(std::string_view name);
 /// Values of an enumeration type; empty for any other type.
 const std::vector<std::string_view>& values_of_type(std::string_view type);
 
-/// The body as an object that fits `schema`, or the refusal: 415 for another content type, 422 with a
-/// list of all problems in the form of Airflow's API (unknown members included).
+/// The body as an object that fits `schema`, or the refusal: 415 for another content type, 422 with
+/// a list of all problems in the form of Airflow's API (unknown members included).
 std::optional<http::Response> check_body(const http::Request& request, const Schema& schema,
                                          json::object& body);
 /// Checks the parameters that `fields` names; unknown ones are ignored, as Airflow does.

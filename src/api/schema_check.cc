@@ -14,8 +14,8 @@ class Problems {
   void add(const Location& location, std::string_view type, std::string_view message,
            const json::value& input) {
     json::array where(location.begin(), location.end());
-    list_.push_back(
-        json::object{{"type", type}, {"loc", std::move(where)}, {"msg", message}, {"input", input}});
+    list_.push_back(json::object{
+        {"type", type}, {"loc", std::move(where)}, {"msg", message}, {"input", input}});
   }
   std::optional<http::Response> response() const {
     if (list_.empty()) return std::nullopt;
@@ -111,8 +111,9 @@ bool is_json_content(const http::Request& request) {
   if (!type) return true;
   std::string essence = type->substr(0, type->find(';'));
   while (!essence.empty() && essence.back() == ' ') essence.pop_back();
-  std::transform(essence.begin(), essence.end(), essence.begin(),
-                 [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; });
+  std::transform(essence.begin(), essence.end(), essence.begin(), [](char c) {
+    return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+  });
   return essence == "application/json";
 }
 

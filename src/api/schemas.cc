@@ -10,10 +10,13 @@ struct Text {
 };
 
 constexpr std::string_view kTask =
-    "task_id:string! task_display_name:string! owner:string?! start_date:instant?! end_date:instant?! "
+    "task_id:string! task_display_name:string! owner:string?! start_date:instant?! "
+    "end_date:instant?! "
     "trigger_rule:string! depends_on_past:bool! wait_for_downstream:bool! retries:number! "
-    "queue:string?! pool:string! pool_slots:number! execution_timeout:object?! retry_delay:object?! "
-    "retry_exponential_backoff:number! priority_weight:number! weight_rule:string! ui_color:string! "
+    "queue:string?! pool:string! pool_slots:number! execution_timeout:object?! "
+    "retry_delay:object?! "
+    "retry_exponential_backoff:number! priority_weight:number! weight_rule:string! "
+    "ui_color:string! "
     "ui_fgcolor:string! template_fields:string*! downstream_task_ids:string*! doc_md:string?! "
     "operator_name:string! params:object! class_ref:object! is_mapped:bool! extra_links:string*!";
 constexpr std::string_view kDag =
@@ -53,7 +56,8 @@ const Text kBodies[] = {
     {"DAGPatchBody", "is_paused:bool!"},
     {"TriggerDAGRunPostBody",
      "logical_date:instant?! dag_run_id:string? data_interval_start:instant? "
-     "data_interval_end:instant? run_after:instant? conf:object? note:string? partition_key:string?"},
+     "data_interval_end:instant? run_after:instant? conf:object? note:string? "
+     "partition_key:string?"},
     {"DAGRunPatchBody", "state:run_state_to_set? note:string?"},
     {"DAGRunClearBody",
      "dry_run:bool only_failed:bool only_new:bool run_on_latest_version:bool? note:string?"},
@@ -117,7 +121,8 @@ const Text kAnswers[] = {
     {"XComCollectionResponse", "xcom_entries:@XComResponse*! total_entries:int!"},
     {"PoolResponse",
      "name:string! slots:int! description:string? include_deferred:bool! occupied_slots:int! "
-     "running_slots:int! queued_slots:int! scheduled_slots:int! open_slots:int! deferred_slots:int! "
+     "running_slots:int! queued_slots:int! scheduled_slots:int! open_slots:int! "
+     "deferred_slots:int! "
      "team_name:string?!"},
     {"PoolCollectionResponse", "pools:@PoolResponse*! total_entries:int!"},
     {"VariableResponse",
@@ -132,7 +137,8 @@ const Text kAnswers[] = {
      "is_paused:bool! reprocess_behavior:reprocess! max_active_runs:int! created_at:instant! "
      "completed_at:instant?! updated_at:instant! dag_display_name:string!"},
     {"BackfillCollectionResponse", "backfills:@BackfillResponse*! total_entries:int!"},
-    {"DryRunBackfillResponse", "logical_date:instant?! partition_key:string?! partition_date:instant?!"},
+    {"DryRunBackfillResponse",
+     "logical_date:instant?! partition_key:string?! partition_date:instant?!"},
     {"DryRunBackfillCollectionResponse", "backfills:@DryRunBackfillResponse*! total_entries:int!"},
     {"ImportErrorResponse",
      "import_error_id:int! timestamp:instant! filename:string! bundle_name:string?! "
@@ -145,11 +151,9 @@ const Text kAnswers[] = {
     {"EventLogCollectionResponse", "event_logs:@EventLogResponse*! total_entries:int!"},
     {"DAGWarningCollectionResponse", "dag_warnings:object*! total_entries:int!"},
     {"DagStatsStateResponse", "state:run_state! count:int!"},
-    {"DagStatsResponse",
-     "dag_id:string! dag_display_name:string! stats:@DagStatsStateResponse*!"},
+    {"DagStatsResponse", "dag_id:string! dag_display_name:string! stats:@DagStatsStateResponse*!"},
     {"DagStatsCollectionResponse", "dags:@DagStatsResponse*! total_entries:int!"},
-    {"Gate",
-     "kind:string! subject:string! sentence:string! opens_at:instant?! remedy:string?!"},
+    {"Gate", "kind:string! subject:string! sentence:string! opens_at:instant?! remedy:string?!"},
     {"Explanation",
      "dag_id:string! dag_run_id:string! task_id:string?! map_index:int?! state:string?! "
      "summary:string! gates:@Gate*!"},

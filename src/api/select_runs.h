@@ -15,8 +15,8 @@ struct Chosen {
 
 /// What a clear or a mark names: tasks (some with one map index) and how far it spreads.
 struct Choice {
-  std::vector<std::string> task_ids;                               ///< With `mapped` empty too: all.
-  std::vector<std::pair<std::string, std::int32_t>> mapped;        ///< [task id, map index] pairs.
+  std::vector<std::string> task_ids;                         ///< With `mapped` empty too: all.
+  std::vector<std::pair<std::string, std::int32_t>> mapped;  ///< [task id, map index] pairs.
   bool upstream = false, downstream = false, only_failed = false, only_running = false;
   std::optional<TaskState> unless_state;  ///< Instances that are in it already are left out.
 };

@@ -22,15 +22,15 @@ http::Response broken(const Call& call, const std::exception& error) {
 template <class Step>
 void on_store(Pending call, Reply reply, Step step) {
   Engine& engine = call->service->engine;
-  engine.read_store([call = std::move(call), reply = std::move(reply),
-                     step = std::move(step)](Store& store) {
-    Reading reading{*call, store};
-    try {
-      step(call, reply, reading);
-    } catch (const std::exception& error) {
-      reply->send(broken(*call, error));
-    }
-  });
+  engine.read_store(
+      [call = std::move(call), reply = std::move(reply), step = std::move(step)](Store& store) {
+        Reading reading{*call, store};
+        try {
+          step(call, reply, reading);
+        } catch (const std::exception& error) {
+          reply->send(broken(*call, error));
+        }
+      });
 }
 
 void follow(Next next, Pending call, Reply reply);

@@ -109,8 +109,8 @@ Next patch_variable(Reading& reading) {
   if (!found) return refusal(found.error());
   if (!*found) return not_found(key);
   if (body_text(reading.call.body, "key").value_or(key) != key) {
-    return refusal(
-        {ErrorCode::InvalidInput, "Invalid body, key from request body doesn't match uri parameter"});
+    return refusal({ErrorCode::InvalidInput,
+                    "Invalid body, key from request body doesn't match uri parameter"});
   }
   merge(reading.service(), **found, reading.call.body);
   return saved(reading.call, std::move(**found), 200);

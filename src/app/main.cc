@@ -35,15 +35,18 @@ void add_global_options(CLI::App& app, cli::Globals& globals) {
   app.add_option("--token", globals.token, "A token (ETESIAN_TOKEN; 'etesian login' keeps one)");
   const std::map<std::string, cli::Format> formats{
       {"table", cli::Format::Table}, {"json", cli::Format::Json}, {"yaml", cli::Format::Yaml}};
-  app.add_option("-o,--output", globals.format, "table, json or yaml")->transform(CLI::CheckedTransformer(formats));
+  app.add_option("-o,--output", globals.format, "table, json or yaml")
+      ->transform(CLI::CheckedTransformer(formats));
   app.set_version_flag("--version", std::string("etesian ") + kVersion);
 }
 
 void add_process_commands(CLI::App& app, cli::Chosen& chosen) {
   auto options = std::make_shared<UpOptions>();
-  CLI::App* starting = app.add_subcommand("up", "Start server and agent on this machine; SQLite inside");
+  CLI::App* starting =
+      app.add_subcommand("up", "Start server and agent on this machine; SQLite inside");
   starting->add_option("--home", options->home, "Folder for state and logs");
-  starting->add_option("--dags", options->dags, "The project, or its dags folder")->check(CLI::ExistingDirectory);
+  starting->add_option("--dags", options->dags, "The project, or its dags folder")
+      ->check(CLI::ExistingDirectory);
   starting->add_option("--host", options->host, "Address to listen on");
   starting->add_option("--port", options->port, "Port; 0 = a free one, printed");
   starting->add_flag("--allow-plain-http", options->allow_plain_http,
@@ -53,11 +56,13 @@ void add_process_commands(CLI::App& app, cli::Chosen& chosen) {
     chosen = [options] { return up(*options); };
   });
   auto home = std::make_shared<std::string>();
-  CLI::App* supervising = app.add_subcommand("agent", "Supervise task processes (started by the server)");
+  CLI::App* supervising =
+      app.add_subcommand("agent", "Supervise task processes (started by the server)");
   supervising->add_option("--home", *home, "Folder for state and logs")->required();
   supervising->callback([&chosen, home] { chosen = [home] { return supervise(*home); }; });
   auto stopped = std::make_shared<std::string>();
-  CLI::App* checking = app.add_subcommand("verify", "Check every invariant of a store that no server uses");
+  CLI::App* checking =
+      app.add_subcommand("verify", "Check every invariant of a store that no server uses");
   checking->add_option("--home", *stopped, "Folder for state and logs")->required();
   checking->callback([&chosen, stopped] { chosen = [stopped] { return verify(*stopped); }; });
 }
@@ -75,7 +80,8 @@ std::string unknown_command(const CLI::App& app, const std::vector<std::string>&
     if (next == nullptr) {
       if (word.starts_with('-') || at->get_require_subcommand_min() == 0) return "";
       const std::string hint = did_you_mean(word, names);
-      return "no command '" + cli::visible(word) + "'; " + (hint.empty() ? "'etesian --help' lists them" : hint);
+      return "no command '" + cli::visible(word) + "'; " +
+             (hint.empty() ? "'etesian --help' lists them" : hint);
     }
     at = next;
   }
@@ -83,7 +89,9 @@ std::string unknown_command(const CLI::App& app, const std::vector<std::string>&
 }
 
 int run(int argc, char** argv) {
-  CLI::App app("Etesian: workflows for data teams. When, what and how, from files to finished runs.", "etesian");
+  CLI::App app(
+      "Etesian: workflows for data teams. When, what and how, from files to finished runs.",
+      "etesian");
   app.require_subcommand(1);
   app.fallthrough();
   cli::Globals globals;
@@ -101,7 +109,8 @@ int run(int argc, char** argv) {
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
-    if (const std::string unknown = unknown_command(app, {argv + 1, argv + argc}); !unknown.empty()) {
+    if (const std::string unknown = unknown_command(app, {argv + 1, argv + argc});
+        !unknown.empty()) {
       std::fprintf(stderr, "etesian: %s\n", unknown.c_str());
       return cli::kUsage;
     }
@@ -115,6 +124,7 @@ int run(int argc, char** argv) {
 
 int main(int argc, char** argv) {
   // Its options end at the command, which may have any options of its own.
-  if (argc > 1 && std::string_view(argv[1]) == "init") return etesian::init::main_of(argc - 1, argv + 1);
+  if (argc > 1 && std::string_view(argv[1]) == "init")
+    return etesian::init::main_of(argc - 1, argv + 1);
   return etesian::run(argc, argv);
 }

@@ -60,32 +60,40 @@ sigset_t block_end_signals() {
 }
 
 /// How the person who started us logs in; a made password is told once and kept nowhere in clear.
-std::string login_sentence(const std::optional<std::string>& made_password, const char* given_password) {
+std::string login_sentence(const std::optional<std::string>& made_password,
+                           const char* given_password) {
   if (made_password)
     return "log in as 'admin' with the password " + *made_password +
            " (shown only now; ETESIAN_ADMIN_PASSWORD sets another)";
   if (given_password) return "log in as 'admin' with the password of ETESIAN_ADMIN_PASSWORD";
-  return "log in as 'admin' with the password of the first start (ETESIAN_ADMIN_PASSWORD sets another)";
+  return "log in as 'admin' with the password of the first start (ETESIAN_ADMIN_PASSWORD sets "
+         "another)";
 }
 
 void print_welcome(const UpOptions& options, std::uint16_t port, const std::string& login) {
-  const bool is_any = options.host == "127.0.0.1" || options.host == "0.0.0.0" || options.host == "::1";
+  const bool is_any =
+      options.host == "127.0.0.1" || options.host == "0.0.0.0" || options.host == "::1";
   const std::string host = is_any ? "localhost" : options.host;
   std::printf("Etesian %s is at http://%s:%u\n", kVersion, host.c_str(), port);
   std::printf("%s\n", login.c_str());
   std::printf("next: etesian login; etesian dags list%s\n",
-              port == 8080 ? "" : ("; with ETESIAN_URL=http://" + host + ":" + std::to_string(port)).c_str());
+              port == 8080
+                  ? ""
+                  : ("; with ETESIAN_URL=http://" + host + ":" + std::to_string(port)).c_str());
   std::fflush(stdout);
 }
 
-bool is_loopback(const std::string& host) { return host.starts_with("127.") || host == "::1" || host == "localhost"; }
+bool is_loopback(const std::string& host) {
+  return host.starts_with("127.") || host == "::1" || host == "localhost";
+}
 
 /// What would keep the server from listening, found before any work is started.
 Result<Done> check_address(const UpOptions& options) {
   if (!is_loopback(options.host) && !options.allow_plain_http)
-    return Error{ErrorCode::Denied, "listen on " + options.host +
-                                        ": plain HTTP beyond this machine shows passwords and tokens to everybody on "
-                                        "the way; put a TLS proxy in front of 127.0.0.1, or pass --allow-plain-http"};
+    return Error{ErrorCode::Denied,
+                 "listen on " + options.host +
+                     ": plain HTTP beyond this machine shows passwords and tokens to everybody on "
+                     "the way; put a TLS proxy in front of 127.0.0.1, or pass --allow-plain-http"};
   http::ServerOptions probe;
   probe.host = options.host;
   probe.port = options.port;
@@ -105,7 +113,8 @@ Result<std::unique_ptr<Engine>> start_engine(const UpOptions& options, const Hom
   parts.store = std::move(*store);
   parts.vault = *vault;
   parts.make_executor = [&](Executor::Sink sink) {
-    return start_local_executor({home.agent(), {options.program, "agent", "--home", home.folder}}, std::move(sink));
+    return start_local_executor({home.agent(), {options.program, "agent", "--home", home.folder}},
+                                std::move(sink));
   };
   return Engine::start({.dags_folder = options.dags, .limits = {}}, std::move(parts));
 }
@@ -126,7 +135,8 @@ int up(const UpOptions& options) {
 
   const char* given = std::getenv("ETESIAN_ADMIN_PASSWORD");
   std::optional<std::string> made_password;
-  auto accounts = api::Accounts::open(**engine, given ? std::optional<std::string>(given) : std::nullopt, made_password);
+  auto accounts = api::Accounts::open(
+      **engine, given ? std::optional<std::string>(given) : std::nullopt, made_password);
   if (!accounts) return fail(accounts.error());
   const std::shared_ptr<http::Router> router =
       api::make_router(**engine, *accounts, {.log_folder = home.logs(), .version = kVersion});

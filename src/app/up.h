@@ -9,12 +9,13 @@ struct UpOptions {
   std::string dags = ".";         ///< The project; nothing in it is written.
   std::string host = "127.0.0.1";
   std::uint16_t port = 8080;
-  bool allow_plain_http = false;  ///< Also beyond loopback, where anybody on the way can read along.
+  bool allow_plain_http =
+      false;            ///< Also beyond loopback, where anybody on the way can read along.
   std::string program;  ///< Path of this binary, to start the agent with.
 };
 
-/// `etesian up`: server and agent on this machine, SQLite inside, until SIGINT or SIGTERM. Tasks that
-/// run then go on under the agent; the next start takes them over. Returns the exit code.
+/// `etesian up`: server and agent on this machine, SQLite inside, until SIGINT or SIGTERM. Tasks
+/// that run then go on under the agent; the next start takes them over. Returns the exit code.
 int up(const UpOptions& options);
 
 /// `etesian agent`: one per home, started by the server; outlives it.

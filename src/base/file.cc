@@ -115,8 +115,8 @@ Result<LockFile> LockFile::acquire(const std::string& path) {
     if (errno != EWOULDBLOCK) return errno_error("lock", path, errno);
     const auto holder = read_file(path, 64);
     const pid_t pid = holder ? static_cast<pid_t>(std::strtol(holder->c_str(), nullptr, 10)) : 0;
-    // A holder killed while it started a process leaves the lock with the copy of itself that is about
-    // to become that process: it is gone in a moment.
+    // A holder killed while it started a process leaves the lock with the copy of itself that is
+    // about to become that process: it is gone in a moment.
     const bool is_alive = pid > 0 && (::kill(pid, 0) == 0 || errno == EPERM);
     if (is_alive || look == kLooks)
       return Error{ErrorCode::Conflict, fmt::format("lock '{}': held by pid {}", path, pid)};

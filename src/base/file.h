@@ -35,8 +35,9 @@ Result<Done> write_file_durably(const std::string& path, std::string_view data);
 Result<Done> make_folders(const std::string& path);
 
 /// Exclusive advisory lock on `path` (created 0600), which names the holder's pid.
-/// Released when the object or the process ends. Waits up to 2 s for a holder that is dead already (its
-/// lock may live on for a moment in a process that it was starting). Errors: Conflict, "… held by pid N".
+/// Released when the object or the process ends. Waits up to 2 s for a holder that is dead already
+/// (its lock may live on for a moment in a process that it was starting). Errors: Conflict, "… held
+/// by pid N".
 class LockFile {
  public:
   static Result<LockFile> acquire(const std::string& path);

@@ -11,9 +11,9 @@ namespace etesian {
 class Random {
  public:
   virtual ~Random() = default;
-  virtual std::uint64_t next() = 0;  ///< 64 uniform bits.
-  std::uint64_t below(std::uint64_t bound);          ///< Uniform in [0, bound); bound > 0.
-  bool chance(double probability);                   ///< True with the given probability.
+  virtual std::uint64_t next() = 0;          ///< 64 uniform bits.
+  std::uint64_t below(std::uint64_t bound);  ///< Uniform in [0, bound); bound > 0.
+  bool chance(double probability);           ///< True with the given probability.
   void fill(std::span<std::byte> out);
 };
 
@@ -40,7 +40,8 @@ struct Uuid {
   bool is_nil() const { return *this == Uuid{}; }
 };
 
-/// RFC 9562 version 7: 48 bits of milliseconds since 1970 (so that ids sort by creation), then random.
+/// RFC 9562 version 7: 48 bits of milliseconds since 1970 (so that ids sort by creation), then
+/// random.
 Uuid make_uuid7(std::int64_t unix_ms, Random& random);
 /// Lower-case 8-4-4-4-12 form.
 std::string to_text(const Uuid& id);

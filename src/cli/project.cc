@@ -22,7 +22,7 @@ namespace etesian::cli {
 Project open_project(const std::string& folder) {
   LoadOptions options;
   options.now = SystemClock().now();
-  struct stat info{};
+  struct stat info {};
   if (stat(folder.c_str(), &info) != 0 || !S_ISDIR(info.st_mode))
     throw Failure{kNotFound, "open project '" + folder + "': is not a folder"};
   return load_project(folder, options);
@@ -38,9 +38,11 @@ std::shared_ptr<const Dag> dag_of(const Project& project, const std::string& dag
       continue;
     }
     if (file.loaded.dag) return file.loaded.dag;
-    throw Failure{kFailed, "load '" + dag_id + "': the file has mistakes\n" + render(file.loaded.diagnostics)};
+    throw Failure{kFailed, "load '" + dag_id + "': the file has mistakes\n" +
+                               render(file.loaded.diagnostics)};
   }
-  throw Failure{kNotFound, fmt::format("find DAG '{}' in '{}': there is none{}", dag_id, project.root, hint_after(did_you_mean(dag_id, ids)))};
+  throw Failure{kNotFound, fmt::format("find DAG '{}' in '{}': there is none{}", dag_id,
+                                       project.root, hint_after(did_you_mean(dag_id, ids)))};
 }
 
 namespace {
@@ -56,7 +58,8 @@ int check(const Globals& globals, const std::string& folder) {
     print_structured(globals, rows);
   } else {
     for (const Diagnostic& diagnostic : diagnostics) print(render(diagnostic));
-    print(fmt::format("{} DAGs, {} errors, {} warnings\n", project.files.size(), errors, std::ssize(diagnostics) - errors));
+    print(fmt::format("{} DAGs, {} errors, {} warnings\n", project.files.size(), errors,
+                      std::ssize(diagnostics) - errors));
   }
   return errors == 0 ? kOk : kFailed;
 }
@@ -94,14 +97,16 @@ void add_upcoming(const Dag& dag, Instant from, Instant until, std::vector<Upcom
     const std::vector<FireTime> page = timetable->fire_times(after, kPage);
     for (const FireTime& fire : page) {
       if (fire.at > until) return;
-      out.push_back({fire.at, dag.id(), zone->to_iso_local(fire.at), note_of(fire.note), !dag.definition().needs.empty()});
+      out.push_back({fire.at, dag.id(), zone->to_iso_local(fire.at), note_of(fire.note),
+                     !dag.definition().needs.empty()});
     }
     if (page.size() < kPage) return;
     after = page.back().at;
   }
 }
 
-int preview(const Globals& globals, const std::string& folder, int days, const std::string& from_text) {
+int preview(const Globals& globals, const std::string& folder, int days,
+            const std::string& from_text) {
   const Project project = open_project(folder);
   Instant from = SystemClock().now();
   if (!from_text.empty()) {
@@ -111,20 +116,27 @@ int preview(const Globals& globals, const std::string& folder, int days, const s
   }
   std::vector<Upcoming> upcoming;
   for (const LoadedFile& file : project.files)
-    if (file.loaded.dag) add_upcoming(*file.loaded.dag, from, from + std::chrono::hours(24 * days), upcoming);
-  std::stable_sort(upcoming.begin(), upcoming.end(), [](const Upcoming& a, const Upcoming& b) { return a.at < b.at; });
+    if (file.loaded.dag)
+      add_upcoming(*file.loaded.dag, from, from + std::chrono::hours(24 * days), upcoming);
+  std::stable_sort(upcoming.begin(), upcoming.end(),
+                   [](const Upcoming& a, const Upcoming& b) { return a.at < b.at; });
   if (globals.format != Format::Table) {
     json::array rows;
     for (const Upcoming& run : upcoming)
-      rows.push_back({{"dag_id", run.dag_id}, {"run_after", to_iso_z(run.at)}, {"local", run.local}, {"note", run.note}});
+      rows.push_back({{"dag_id", run.dag_id},
+                      {"run_after", to_iso_z(run.at)},
+                      {"local", run.local},
+                      {"note", run.note}});
     print_structured(globals, rows);
     return kOk;
   }
   std::vector<std::vector<Cell>> rows;
   for (const Upcoming& run : upcoming) {
     std::string note = run.note;
-    if (run.waits_for_others) note += std::string(note.empty() ? "" : "; ") + "then waits for what it needs";
-    rows.push_back({{run.local, Tone::Strong}, {to_iso_z(run.at)}, {run.dag_id}, {note, Tone::Warn}});
+    if (run.waits_for_others)
+      note += std::string(note.empty() ? "" : "; ") + "then waits for what it needs";
+    rows.push_back(
+        {{run.local, Tone::Strong}, {to_iso_z(run.at)}, {run.dag_id}, {note, Tone::Warn}});
   }
   print(table(globals.terminal, {"LOCAL", "UTC", "DAG", "NOTE"}, rows));
   print(fmt::format("{} runs from {} on for {} days\n", rows.size(), to_iso_z(from), days));
@@ -135,11 +147,13 @@ int make_dag(const std::string& name, const std::string& kind, const std::string
   auto files = scaffold(kind, name);
   if (!files) throw Failure{kUsage, files.error().message};
   const std::string target = folder + "/dags/" + name;
-  struct stat info{};
-  if (stat(target.c_str(), &info) == 0) throw Failure{kRefused, "make '" + target + "': it exists already"};
+  struct stat info {};
+  if (stat(target.c_str(), &info) == 0)
+    throw Failure{kRefused, "make '" + target + "': it exists already"};
   for (const ScaffoldFile& file : *files) {
     const std::string path = target + "/" + file.path;
-    if (auto made = make_folders(path.substr(0, path.rfind('/'))); !made) throw Failure{kFailed, made.error().message};
+    if (auto made = make_folders(path.substr(0, path.rfind('/'))); !made)
+      throw Failure{kFailed, made.error().message};
     std::ofstream(path, std::ios::binary) << file.text;
     chmod(path.c_str(), file.is_executable ? 0755 : 0644);
     print("made " + visible(path) + "\n");
@@ -153,29 +167,39 @@ void add_new(CLI::App& app, Chosen& chosen) {
     std::string name, kind = "hello", folder = ".";
   };
   auto options = std::make_shared<Options>();
-  CLI::App* group = app.add_subcommand("new", "Make a new DAG from a template")->require_subcommand(1);
+  CLI::App* group =
+      app.add_subcommand("new", "Make a new DAG from a template")->require_subcommand(1);
   CLI::App* making = group->add_subcommand("dag", "A folder with when, what and how, commented");
   making->add_option("NAME", options->name, "Id of the DAG")->required();
-  making->add_option("--template", options->kind, "Which template")->check(CLI::IsMember(scaffold_names()));
-  making->add_option("--project", options->folder, "The project's folder")->check(CLI::ExistingDirectory);
-  making->callback([&chosen, options] { chosen = [options] { return make_dag(options->name, options->kind, options->folder); }; });
+  making->add_option("--template", options->kind, "Which template")
+      ->check(CLI::IsMember(scaffold_names()));
+  making->add_option("--project", options->folder, "The project's folder")
+      ->check(CLI::ExistingDirectory);
+  making->callback([&chosen, options] {
+    chosen = [options] { return make_dag(options->name, options->kind, options->folder); };
+  });
 }
 
 }  // namespace
 
 void add_project_commands(CLI::App& app, Globals& globals, Chosen& chosen) {
   auto folder = std::make_shared<std::string>(".");
-  CLI::App* checking = app.add_subcommand("check", "Every mistake of a project at once; exit code 1 if there is one");
+  CLI::App* checking = app.add_subcommand(
+      "check", "Every mistake of a project at once; exit code 1 if there is one");
   checking->add_option("PROJECT", *folder, "The project's folder");
-  checking->callback([&globals, &chosen, folder] { chosen = [&globals, folder] { return check(globals, *folder); }; });
+  checking->callback([&globals, &chosen, folder] {
+    chosen = [&globals, folder] { return check(globals, *folder); };
+  });
 
   auto project = std::make_shared<std::string>(".");
   auto days = std::make_shared<int>(7);
   auto from = std::make_shared<std::string>();
-  CLI::App* previewing = app.add_subcommand("preview", "Every run of the next days, on both clocks");
+  CLI::App* previewing =
+      app.add_subcommand("preview", "Every run of the next days, on both clocks");
   previewing->add_option("--days", *days, "How many days")->check(CLI::Range(1, 3660));
   previewing->add_option("--from", *from, "From this instant on (default: now)");
-  previewing->add_option("--project", *project, "The project's folder")->check(CLI::ExistingDirectory);
+  previewing->add_option("--project", *project, "The project's folder")
+      ->check(CLI::ExistingDirectory);
   previewing->callback([&globals, &chosen, project, days, from] {
     chosen = [&globals, project, days, from] { return preview(globals, *project, *days, *from); };
   });
@@ -187,7 +211,6 @@ void add_project_commands(CLI::App& app, Globals& globals, Chosen& chosen) {
     };
   });
   add_new(app, chosen);
-
 }
 
 }  // namespace etesian::cli

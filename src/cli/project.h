@@ -6,10 +6,12 @@
 
 namespace etesian::cli {
 
-/// The project at `folder`, checked against the clock. Failure kNotFound when there is no such folder.
+/// The project at `folder`, checked against the clock. Failure kNotFound when there is no such
+/// folder.
 Project open_project(const std::string& folder);
 
-/// A loaded DAG by id. Failure kNotFound with a hint; Failure kFailed with its diagnostics when it is broken.
+/// A loaded DAG by id. Failure kNotFound with a hint; Failure kFailed with its diagnostics when it
+/// is broken.
 std::shared_ptr<const Dag> dag_of(const Project& project, const std::string& dag_id);
 
 /// "; did you mean 'x'?" or nothing.

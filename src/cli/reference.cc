@@ -8,7 +8,8 @@
 
 namespace etesian::cli {
 
-std::optional<std::pair<Instant, Instant>> window_of(const std::string& text, const TimeZone& zone) {
+std::optional<std::pair<Instant, Instant>> window_of(const std::string& text,
+                                                     const TimeZone& zone) {
   const bool is_date = text.size() == 10 && text[4] == '-' && text[7] == '-';
   auto read = instant_from_text(text);
   if (!read) return std::nullopt;

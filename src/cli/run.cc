@@ -13,7 +13,8 @@ int run_command(const Chosen& command) {
     return failure.code;
   } catch (const std::exception& unexpected) {
     // Boost.JSON throws where an answer lacks a member that this version of the program expects.
-    std::fprintf(stderr, "etesian: the server's answer is not understood (%s); is it another version?\n",
+    std::fprintf(stderr,
+                 "etesian: the server's answer is not understood (%s); is it another version?\n",
                  unexpected.what());
     return kServerError;
   }

@@ -112,7 +112,8 @@ std::string Session::get_text(const std::string& path, const Query& query) {
 }
 
 void Session::events(const std::string& path, const Query& query, const OnEvent& on_event) {
-  http::ClientRequest request{"GET", with_query(path, query), "", {{"Accept", "text/event-stream"}}};
+  http::ClientRequest request{
+      "GET", with_query(path, query), "", {{"Accept", "text/event-stream"}}};
   if (!token_.empty()) request.headers.emplace_back("Authorization", "Bearer " + token_);
   std::string buffer, id, event, data;
   const auto on_line = [&](std::string_view line) {
@@ -140,7 +141,8 @@ void Session::events(const std::string& path, const Query& query, const OnEvent&
   auto response = client_->stream(request, [&](std::string_view chunk) {
     buffer += chunk;
     std::size_t begin = 0;
-    for (std::size_t end = 0; (end = buffer.find('\n', begin)) != std::string::npos; begin = end + 1) {
+    for (std::size_t end = 0; (end = buffer.find('\n', begin)) != std::string::npos;
+         begin = end + 1) {
       std::string_view line = std::string_view(buffer).substr(begin, end - begin);
       if (line.ends_with('\r')) line.remove_suffix(1);
       if (!on_line(line)) return false;

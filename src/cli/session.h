@@ -15,17 +15,17 @@ namespace etesian::cli {
 /// Exit codes of every command (docs/cli.md#exit-codes).
 enum ExitCode {
   kOk = 0,
-  kFailed = 1,       ///< The answer is "no": mistakes found, the run failed, the log is incomplete.
-  kUsage = 2,        ///< The command line is wrong.
+  kFailed = 1,  ///< The answer is "no": mistakes found, the run failed, the log is incomplete.
+  kUsage = 2,   ///< The command line is wrong.
   kNotFound = 3,
-  kNoServer = 4,     ///< The server cannot be reached.
-  kDenied = 5,       ///< No valid token, or not allowed.
-  kRefused = 6,      ///< The server refused: conflict or invalid input.
+  kNoServer = 4,  ///< The server cannot be reached.
+  kDenied = 5,    ///< No valid token, or not allowed.
+  kRefused = 6,   ///< The server refused: conflict or invalid input.
   kServerError = 7
 };
 
-/// Ends a command: the message goes to standard error, the code to the shell. Thrown only inside cli/
-/// and caught in one place, `run_command`.
+/// Ends a command: the message goes to standard error, the code to the shell. Thrown only inside
+/// cli/ and caught in one place, `run_command`.
 struct Failure {
   int code;
   std::string message;
@@ -53,7 +53,8 @@ class Session {
   void remove(const std::string& path);
   std::string get_text(const std::string& path, const Query& query = {});
   /// Server-sent events until the stream ends or `on_event(id, event, data)` returns false.
-  using OnEvent = std::function<bool(const std::string& id, const std::string& event, const std::string& data)>;
+  using OnEvent =
+      std::function<bool(const std::string& id, const std::string& event, const std::string& data)>;
   void events(const std::string& path, const Query& query, const OnEvent& on_event);
   /// All pages of a listing: the array under `member`.
   json::array all(const std::string& path, const std::string& member, Query query = {});

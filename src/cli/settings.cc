@@ -39,7 +39,8 @@ int list(const Globals& globals, const Kind& kind) {
 }
 
 /// Creates, or changes what exists already.
-void put(Session& session, const std::string& collection, const std::string& id, const json::object& body) {
+void put(Session& session, const std::string& collection, const std::string& id,
+         const json::object& body) {
   try {
     session.post(collection, body);
   } catch (const Failure& failure) {
@@ -73,16 +74,19 @@ int login(const Globals& globals, const std::string& user) {
   Globals anonymous = globals;
   anonymous.token = " ";  // No stored token: an expired one must not stand in the way.
   Session session(anonymous);
-  const json::value answer = session.post("/auth/token", json::object{{"username", user}, {"password", password}});
+  const json::value answer =
+      session.post("/auth/token", json::object{{"username", user}, {"password", password}});
   const std::string file = token_file();
-  if (auto made = make_folders(file.substr(0, file.rfind('/'))); !made) throw Failure{kFailed, made.error().message};
+  if (auto made = make_folders(file.substr(0, file.rfind('/'))); !made)
+    throw Failure{kFailed, made.error().message};
   if (auto written = write_file_durably(file, text_of(answer, "access_token") + "\n"); !written)
     throw Failure{kFailed, written.error().message};
   print("logged in as " + visible(user) + " at " + globals.url + "\n");
   return kOk;
 }
 
-void add_list_and_delete(CLI::App& group, const std::shared_ptr<Kind>& kind, Globals& globals, Chosen& chosen) {
+void add_list_and_delete(CLI::App& group, const std::shared_ptr<Kind>& kind, Globals& globals,
+                         Chosen& chosen) {
   group.add_subcommand("list", "All of them")->callback([&globals, &chosen, kind] {
     chosen = [&globals, kind] { return list(globals, *kind); };
   });
@@ -99,9 +103,16 @@ void add_list_and_delete(CLI::App& group, const std::shared_ptr<Kind>& kind, Glo
 }
 
 void add_pools(CLI::App& app, Globals& globals, Chosen& chosen) {
-  auto kind = std::make_shared<Kind>(Kind{"pools", "Slots that tasks share", "/api/v2/pools", "pools",
-                                          {{"POOL", "name"}, {"SLOTS", "slots"}, {"RUNNING", "running_slots"},
-                                           {"QUEUED", "queued_slots"}, {"OPEN", "open_slots"}, {"DESCRIPTION", "description"}}});
+  auto kind = std::make_shared<Kind>(Kind{"pools",
+                                          "Slots that tasks share",
+                                          "/api/v2/pools",
+                                          "pools",
+                                          {{"POOL", "name"},
+                                           {"SLOTS", "slots"},
+                                           {"RUNNING", "running_slots"},
+                                           {"QUEUED", "queued_slots"},
+                                           {"OPEN", "open_slots"},
+                                           {"DESCRIPTION", "description"}}});
   CLI::App* group = app.add_subcommand(kind->command, kind->help)->require_subcommand(1);
   add_list_and_delete(*group, kind, globals, chosen);
   struct Options {
@@ -117,7 +128,10 @@ void add_pools(CLI::App& app, Globals& globals, Chosen& chosen) {
     chosen = [&globals, kind, options] {
       Session session(globals);
       put(session, kind->path, options->name,
-          {{"name", options->name}, {"slots", options->slots}, {"description", options->description}, {"include_deferred", false}});
+          {{"name", options->name},
+           {"slots", options->slots},
+           {"description", options->description},
+           {"include_deferred", false}});
       print(fmt::format("pool {} has {} slots\n", visible(options->name), options->slots));
       return kOk;
     };
@@ -125,8 +139,12 @@ void add_pools(CLI::App& app, Globals& globals, Chosen& chosen) {
 }
 
 void add_variables(CLI::App& app, Globals& globals, Chosen& chosen) {
-  auto kind = std::make_shared<Kind>(Kind{"variables", "Values that templates read as var.value.NAME", "/api/v2/variables",
-                                          "variables", {{"KEY", "key"}, {"VALUE", "value"}, {"DESCRIPTION", "description"}}});
+  auto kind = std::make_shared<Kind>(
+      Kind{"variables",
+           "Values that templates read as var.value.NAME",
+           "/api/v2/variables",
+           "variables",
+           {{"KEY", "key"}, {"VALUE", "value"}, {"DESCRIPTION", "description"}}});
   CLI::App* group = app.add_subcommand(kind->command, kind->help)->require_subcommand(1);
   add_list_and_delete(*group, kind, globals, chosen);
   struct Options {
@@ -135,14 +153,19 @@ void add_variables(CLI::App& app, Globals& globals, Chosen& chosen) {
   auto options = std::make_shared<Options>();
   CLI::App* setting = group->add_subcommand("set", "Create or change a variable");
   setting->add_option("KEY", options->key, "Name")->required();
-  setting->add_option("VALUE", options->value, "Value; left out: read from standard input, so that no shell history keeps it");
+  setting->add_option(
+      "VALUE", options->value,
+      "Value; left out: read from standard input, so that no shell history keeps it");
   setting->add_option("--description", options->description, "For people");
   setting->callback([&globals, &chosen, kind, options, setting] {
     const bool given = setting->count("VALUE") > 0;
     chosen = [&globals, kind, options, given] {
       if (!given) options->value = read_secret("Value: ");
       Session session(globals);
-      put(session, kind->path, options->key, {{"key", options->key}, {"value", options->value}, {"description", options->description}});
+      put(session, kind->path, options->key,
+          {{"key", options->key},
+           {"value", options->value},
+           {"description", options->description}});
       print("set " + visible(options->key) + "\n");
       return kOk;
     };
@@ -150,9 +173,16 @@ void add_variables(CLI::App& app, Globals& globals, Chosen& chosen) {
 }
 
 void add_connections(CLI::App& app, Globals& globals, Chosen& chosen) {
-  auto kind = std::make_shared<Kind>(Kind{"connections", "Addresses and logins that templates read as conn.ID", "/api/v2/connections",
-                                          "connections", {{"ID", "connection_id"}, {"TYPE", "conn_type"}, {"HOST", "host"},
-                                           {"PORT", "port"}, {"LOGIN", "login"}, {"SCHEMA", "schema"}}});
+  auto kind = std::make_shared<Kind>(Kind{"connections",
+                                          "Addresses and logins that templates read as conn.ID",
+                                          "/api/v2/connections",
+                                          "connections",
+                                          {{"ID", "connection_id"},
+                                           {"TYPE", "conn_type"},
+                                           {"HOST", "host"},
+                                           {"PORT", "port"},
+                                           {"LOGIN", "login"},
+                                           {"SCHEMA", "schema"}}});
   CLI::App* group = app.add_subcommand(kind->command, kind->help)->require_subcommand(1);
   add_list_and_delete(*group, kind, globals, chosen);
   struct Options {
@@ -169,11 +199,13 @@ void add_connections(CLI::App& app, Globals& globals, Chosen& chosen) {
   setting->add_option("--login", options->login, "User name");
   setting->add_option("--schema", options->schema, "Schema or database");
   setting->add_option("--extra", options->extra, "More, as JSON");
-  setting->add_flag("--password", options->password, "Ask for the password (or read it from standard input)");
+  setting->add_flag("--password", options->password,
+                    "Ask for the password (or read it from standard input)");
   setting->callback([&globals, &chosen, kind, options] {
     chosen = [&globals, kind, options] {
-      json::object body{{"connection_id", options->id}, {"conn_type", options->type}, {"host", options->host},
-                        {"login", options->login}, {"schema", options->schema}, {"extra", options->extra}};
+      json::object body{{"connection_id", options->id}, {"conn_type", options->type},
+                        {"host", options->host},        {"login", options->login},
+                        {"schema", options->schema},    {"extra", options->extra}};
       if (options->port != 0) body["port"] = options->port;
       if (options->password) body["password"] = read_secret("Password: ");
       Session session(globals);
@@ -193,7 +225,8 @@ void add_setting_commands(CLI::App& app, Globals& globals, Chosen& chosen) {
   auto user = std::make_shared<std::string>("admin");
   CLI::App* entering = app.add_subcommand("login", "Get a token and keep it for later commands");
   entering->add_option("--user", *user, "User name");
-  entering->callback([&globals, &chosen, user] { chosen = [&globals, user] { return login(globals, *user); }; });
+  entering->callback(
+      [&globals, &chosen, user] { chosen = [&globals, user] { return login(globals, *user); }; });
 }
 
 }  // namespace etesian::cli

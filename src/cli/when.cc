@@ -70,8 +70,11 @@ int when(const Globals& globals, const Options& options) {
   if (!zone) throw Failure{kUsage, zone.error().message};
   std::vector<std::vector<Cell>> rows;
   for (const FireTime& fire : times)
-    rows.push_back({{zone->to_iso_local(fire.at), Tone::Strong}, {utc_text(fire.at)}, {note_text(fire.note), Tone::Warn}});
-  print(timetable->description() + "\n" + table(globals.terminal, {options.timezone, "UTC", "NOTE"}, rows));
+    rows.push_back({{zone->to_iso_local(fire.at), Tone::Strong},
+                    {utc_text(fire.at)},
+                    {note_text(fire.note), Tone::Warn}});
+  print(timetable->description() + "\n" +
+        table(globals.terminal, {options.timezone, "UTC", "NOTE"}, rows));
   return kOk;
 }
 
@@ -79,15 +82,23 @@ int when(const Globals& globals, const Options& options) {
 
 void add_when_command(CLI::App& app, Globals& globals, Chosen& chosen) {
   auto options = std::make_shared<Options>();
-  CLI::App* command = app.add_subcommand("when", "The next instants of a cron expression, on both clocks");
-  command->add_option("CRON", options->expressions, "Five or six fields, or @daily and its like; several are joined")->required();
+  CLI::App* command =
+      app.add_subcommand("when", "The next instants of a cron expression, on both clocks");
+  command
+      ->add_option("CRON", options->expressions,
+                   "Five or six fields, or @daily and its like; several are joined")
+      ->required();
   command->add_option("--timezone", options->timezone, "Zone of the expression");
   command->add_option("--dst", options->dst, "first, second, skip, both, debian or airflow");
-  command->add_option("--gap", options->gap, "Only this part of the policy")->check(CLI::IsMember({"shift", "at_transition", "skip"}));
-  command->add_option("--fold", options->fold, "Only this part of the policy")->check(CLI::IsMember({"first", "second", "both"}));
+  command->add_option("--gap", options->gap, "Only this part of the policy")
+      ->check(CLI::IsMember({"shift", "at_transition", "skip"}));
+  command->add_option("--fold", options->fold, "Only this part of the policy")
+      ->check(CLI::IsMember({"first", "second", "both"}));
   command->add_option("--from", options->from, "Instants after this one (default: now)");
   command->add_option("--count", options->count, "How many")->check(CLI::Range(1, 100000));
-  command->callback([&globals, &chosen, options] { chosen = [&globals, options] { return when(globals, *options); }; });
+  command->callback([&globals, &chosen, options] {
+    chosen = [&globals, options] { return when(globals, *options); };
+  });
 }
 
 }  // namespace etesian::cli

@@ -6,8 +6,9 @@
 
 namespace etesian {
 
-/// What the loop sleeps on: a ring from another thread, or the earliest of two clocks. A jump of the
-/// wall clock wakes it too (TFD_TIMER_CANCEL_ON_SET), so no schedule waits for a clock that moved.
+/// What the loop sleeps on: a ring from another thread, or the earliest of two clocks. A jump of
+/// the wall clock wakes it too (TFD_TIMER_CANCEL_ON_SET), so no schedule waits for a clock that
+/// moved.
 class Alarm {
  public:
   Alarm();

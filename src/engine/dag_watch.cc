@@ -23,9 +23,13 @@ constexpr int kSettleMs = 10;
 
 class Watch final : public DagWatch {
  public:
-  Watch(Repository repository, std::vector<std::string> known, std::shared_ptr<const Clock> clock, Listener listener)
-      : repository_(std::move(repository)), clock_(std::move(clock)), listener_(std::move(listener)),
-        known_(known.begin(), known.end()), stop_(eventfd(0, EFD_CLOEXEC)) {
+  Watch(Repository repository, std::vector<std::string> known, std::shared_ptr<const Clock> clock,
+        Listener listener)
+      : repository_(std::move(repository)),
+        clock_(std::move(clock)),
+        listener_(std::move(listener)),
+        known_(known.begin(), known.end()),
+        stop_(eventfd(0, EFD_CLOEXEC)) {
     thread_ = std::thread([this] { run(); });
   }
 
@@ -46,7 +50,8 @@ class Watch final : public DagWatch {
   void run();
   void first_scan();
   void tell(const FileChange& change);
-  void note_problems(const std::string& file, const std::string& dag_id, std::vector<Diagnostic> diagnostics);
+  void note_problems(const std::string& file, const std::string& dag_id,
+                     std::vector<Diagnostic> diagnostics);
   void note_project();
   bool wait();
 
@@ -65,7 +70,8 @@ void Watch::run() {
   first_scan();
   listener_.on_first_scan();
   while (wait()) {
-    const auto scan = repository_.is_watching_all() ? Repository::Scan::Noticed : Repository::Scan::Everything;
+    const auto scan =
+        repository_.is_watching_all() ? Repository::Scan::Noticed : Repository::Scan::Everything;
     for (const FileChange& change : repository_.rescan(scan)) tell(change);
     note_project();
   }
@@ -73,7 +79,10 @@ void Watch::run() {
 
 void Watch::first_scan() {
   for (const auto& [name, slots] : repository_.project().settings.pools)
-    listener_.on_pool({.name = name, .slots = slots, .description = "of etesian.yaml", .include_deferred = false});
+    listener_.on_pool({.name = name,
+                       .slots = slots,
+                       .description = "of etesian.yaml",
+                       .include_deferred = false});
   std::set<std::string> seen;
   for (const LoadedFile& file : repository_.project().files) {
     const LoadedDag& loaded = file.loaded;
@@ -103,7 +112,8 @@ void Watch::tell(const FileChange& change) {
   }
 }
 
-void Watch::note_problems(const std::string& file, const std::string& dag_id, std::vector<Diagnostic> diagnostics) {
+void Watch::note_problems(const std::string& file, const std::string& dag_id,
+                          std::vector<Diagnostic> diagnostics) {
   const std::lock_guard lock(mutex_);
   if (!has_errors(diagnostics)) {
     errors_.erase(file);
@@ -113,10 +123,12 @@ void Watch::note_problems(const std::string& file, const std::string& dag_id, st
   errors_[file] = {id, file, dag_id, clock_->now(), std::move(diagnostics)};
 }
 
-/// What lies between the files (repeated ids, needs that nobody can meet) is told of the file it points at.
+/// What lies between the files (repeated ids, needs that nobody can meet) is told of the file it
+/// points at.
 void Watch::note_project() {
   std::map<std::string, std::vector<Diagnostic>> by_file;
-  for (const Diagnostic& diagnostic : repository_.project().diagnostics) by_file[diagnostic.file].push_back(diagnostic);
+  for (const Diagnostic& diagnostic : repository_.project().diagnostics)
+    by_file[diagnostic.file].push_back(diagnostic);
   std::vector<std::string> gone;
   {
     const std::lock_guard lock(mutex_);
@@ -145,14 +157,16 @@ bool Watch::wait() {
 
 }  // namespace
 
-Result<std::unique_ptr<DagWatch>> DagWatch::start(const std::string& folder, std::vector<std::string> known,
-                                                  std::shared_ptr<const Clock> clock, Listener listener) {
+Result<std::unique_ptr<DagWatch>> DagWatch::start(const std::string& folder,
+                                                  std::vector<std::string> known,
+                                                  std::shared_ptr<const Clock> clock,
+                                                  Listener listener) {
   LoadOptions options;
   options.now = clock->now();
   auto repository = Repository::open(folder, options);
   if (!repository) return repository.error();
-  return std::unique_ptr<DagWatch>(
-      std::make_unique<Watch>(std::move(*repository), std::move(known), std::move(clock), std::move(listener)));
+  return std::unique_ptr<DagWatch>(std::make_unique<Watch>(std::move(*repository), std::move(known),
+                                                           std::move(clock), std::move(listener)));
 }
 
 }  // namespace etesian

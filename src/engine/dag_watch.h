@@ -16,14 +16,16 @@ namespace etesian {
 class DagWatch {
  public:
   struct Listener {
-    std::function<void(Event)> on_event;         ///< DagLoaded or DagGone.
-    std::function<void(PoolRow)> on_pool;        ///< Of etesian.yaml: to be made where missing.
-    std::function<void()> on_first_scan;         ///< After the events of the first scan.
+    std::function<void(Event)> on_event;   ///< DagLoaded or DagGone.
+    std::function<void(PoolRow)> on_pool;  ///< Of etesian.yaml: to be made where missing.
+    std::function<void()> on_first_scan;   ///< After the events of the first scan.
   };
-  /// `known`: DAGs that the store holds; those without a file are told as DagGone after the first scan.
-  /// Errors: NotFound, when the folder does not exist.
-  static Result<std::unique_ptr<DagWatch>> start(const std::string& folder, std::vector<std::string> known,
-                                                 std::shared_ptr<const Clock> clock, Listener listener);
+  /// `known`: DAGs that the store holds; those without a file are told as DagGone after the first
+  /// scan. Errors: NotFound, when the folder does not exist.
+  static Result<std::unique_ptr<DagWatch>> start(const std::string& folder,
+                                                 std::vector<std::string> known,
+                                                 std::shared_ptr<const Clock> clock,
+                                                 Listener listener);
   virtual ~DagWatch() = default;
   virtual std::vector<ImportError> import_errors() const = 0;
 };

@@ -142,7 +142,8 @@ Result<Done> Loop::open(Parts& parts) {
     RunFilter filter;
     filter.dag_id = dag.dag_id;
     filter.states = {RunState::Success};
-    if (auto last = parts.store->runs(filter, {.limit = 1, .offset = 0, .order_by = "-logical_date"}))
+    if (auto last =
+            parts.store->runs(filter, {.limit = 1, .offset = 0, .order_by = "-logical_date"}))
       for (const RunRow& run : last->rows) launcher_.note_success(run);
   }
   enter(std::move(*state));
@@ -157,7 +158,8 @@ Result<Done> Loop::open(Parts& parts) {
     for (const auto& call : listeners) call(sequence);
   };
   listener.on_refused = [this](const Error& error) {
-    log_line(LogLevel::Error, "commit refused; reloading from the store", {{"cause", error.message}});
+    log_line(LogLevel::Error, "commit refused; reloading from the store",
+             {{"cause", error.message}});
     push(Input{.event = {}, .on_done = {}, .read = {}, .reload = true});
   };
   store_ = std::make_unique<StoreThread>(std::move(parts.store), std::move(listener));
@@ -184,7 +186,9 @@ Result<Done> Loop::open(Parts& parts) {
     return Done{};
   }
   DagWatch::Listener watch;
-  watch.on_event = [this](Event event) { push(Input{.event = std::move(event), .on_done = {}, .read = {}}); };
+  watch.on_event = [this](Event event) {
+    push(Input{.event = std::move(event), .on_done = {}, .read = {}});
+  };
   watch.on_pool = [this](const PoolRow& pool) {
     read_world([this, pool](const World& world, const Moment&) {
       const std::vector<PoolRow> pools = world.pools();
@@ -256,7 +260,8 @@ void Loop::run() {
     }
     if (stop) return;
     const World::Timers due = timers();
-    const bool timer_due = (due.wall && *due.wall <= clock_->now()) || (due.uptime && *due.uptime <= clock_->uptime());
+    const bool timer_due =
+        (due.wall && *due.wall <= clock_->now()) || (due.uptime && *due.uptime <= clock_->uptime());
     last_turn_us_ = clock_->now().time_since_epoch().count();
     last_turn_uptime_us_ = clock_->uptime().count();
     if (inputs.empty() && !timer_due) {
@@ -288,10 +293,13 @@ void Loop::turn(std::vector<Input> inputs) {
 bool Loop::needs_store(const Input& input, Ask& ask) const {
   if (input.is_completed) return false;
   if (const auto run = run_needed(*input.event); run && !world_.run(*run)) {
-    ask = [key = *run](Store&, Event&) -> Result<std::vector<RunKey>> { return std::vector<RunKey>{key}; };
+    ask = [key = *run](Store&, Event&) -> Result<std::vector<RunKey>> {
+      return std::vector<RunKey>{key};
+    };
     return true;
   }
-  if (const auto* trigger = std::get_if<TriggerRun>(&*input.event); trigger && (trigger->run_id || trigger->logical_date)) {
+  if (const auto* trigger = std::get_if<TriggerRun>(&*input.event);
+      trigger && (trigger->run_id || trigger->logical_date)) {
     ask = [](Store& store, Event& event) -> Result<std::vector<RunKey>> {
       if (auto refused = check_is_new(store, std::get<TriggerRun>(event))) return *refused;
       return std::vector<RunKey>{};
@@ -299,7 +307,9 @@ bool Loop::needs_store(const Input& input, Ask& ask) const {
     return true;
   }
   if (std::holds_alternative<CreateBackfill>(*input.event)) {
-    ask = [](Store& store, Event& event) { return sort_existing(store, std::get<CreateBackfill>(event)); };
+    ask = [](Store& store, Event& event) {
+      return sort_existing(store, std::get<CreateBackfill>(event));
+    };
     return true;
   }
   return false;
@@ -390,7 +400,8 @@ void Loop::keep(Decision decision, const Moment& at, OnDone on_done) {
   });
 }
 
-/// What to do once the decision is durable. Launches are rendered now, while the world is as decided.
+/// What to do once the decision is durable. Launches are rendered now, while the world is as
+/// decided.
 StoreThread::After Loop::release(const Effect& effect) {
   struct Visitor {
     Loop& loop;
@@ -455,12 +466,14 @@ void Loop::enter(StoredState state) {
   for (const StoredState::DagState& dag : state.dags)
     if (dag.dag) producers_.merge(producers_of(*dag.dag));
   world_ = World::load(std::move(state), moment(), options_.limits);
-  world_.set_map_evaluator([this](const World& world, RunKey run, const Task& task, const TemplateText& source) {
-    return launcher_.map_source(world, run, task, source);
-  });
+  world_.set_map_evaluator(
+      [this](const World& world, RunKey run, const Task& task, const TemplateText& source) {
+        return launcher_.map_source(world, run, task, source);
+      });
 }
 
-/// The one recovery path: what the store holds is the truth, and the executor is asked about the rest.
+/// The one recovery path: what the store holds is the truth, and the executor is asked about the
+/// rest.
 void Loop::reload() {
   items_.clear();
   for (StoreThread::After& after : std::exchange(after_, {}))
@@ -485,7 +498,8 @@ void Loop::reload() {
 void Loop::learn_past() {
   auto state = read_stored_state();
   if (!state) {
-    log_line(LogLevel::Warning, "past successes of producers are not known yet", {{"cause", state.error().message}});
+    log_line(LogLevel::Warning, "past successes of producers are not known yet",
+             {{"cause", state.error().message}});
     return;
   }
   for (PastSuccess& fact : state->past) world_.learn(std::move(fact));
@@ -525,7 +539,8 @@ EngineHealth Loop::health() const {
 }  // namespace
 
 Result<std::unique_ptr<Engine>> Engine::start(EngineOptions options, Parts parts) {
-  auto loop = std::make_unique<Loop>(std::move(options), Parts{parts.clock, parts.random, nullptr, parts.vault, {}});
+  auto loop = std::make_unique<Loop>(std::move(options),
+                                     Parts{parts.clock, parts.random, nullptr, parts.vault, {}});
   if (auto opened = loop->open(parts); !opened) return opened.error();
   return std::unique_ptr<Engine>(std::move(loop));
 }

@@ -39,9 +39,9 @@ struct ImportError {
 };
 
 struct EngineHealth {
-  bool is_live = false;    ///< The loop turned within the last 10 s.
-  bool is_ready = false;   ///< … and the store takes commits, and the recovery is over.
-  std::string reason;      ///< Why not ready; empty otherwise.
+  bool is_live = false;   ///< The loop turned within the last 10 s.
+  bool is_ready = false;  ///< … and the store takes commits, and the recovery is over.
+  std::string reason;     ///< Why not ready; empty otherwise.
   Instant last_turn{};
   bool executor_up = false;
   std::size_t active_runs = 0, open_tries = 0, dags = 0;
@@ -51,8 +51,8 @@ struct EngineHealth {
 
 /// The one impure loop: takes events, lets the scheduler decide, commits, and only then acts.
 ///
-/// Threads: the loop's own, one for the store, one that watches DAG files. All public methods may be
-/// called from any thread and never block on I/O.
+/// Threads: the loop's own, one for the store, one that watches DAG files. All public methods may
+/// be called from any thread and never block on I/O.
 class Engine {
  public:
   struct Parts {
@@ -69,13 +69,13 @@ class Engine {
   /// Stops deciding, commits what is decided, leaves running tasks running.
   virtual ~Engine() = default;
 
-  /// Decides on a command and calls `on_done` once, after its changes are durable or it was refused.
-  /// TriggerRun's conf is validated against the DAG's params here; commands about finished runs are
-  /// possible too. `on_done` runs on the store's thread and must be quick.
+  /// Decides on a command and calls `on_done` once, after its changes are durable or it was
+  /// refused. TriggerRun's conf is validated against the DAG's params here; commands about finished
+  /// runs are possible too. `on_done` runs on the store's thread and must be quick.
   virtual void submit(Event command, std::function<void(Result<CommandDone>)> on_done) = 0;
 
-  /// Runs `read` on the loop's thread with the world as decided (it may be ahead of the store by one
-  /// group). Must be quick: for explain and counts.
+  /// Runs `read` on the loop's thread with the world as decided (it may be ahead of the store by
+  /// one group). Must be quick: for explain and counts.
   virtual void read_world(std::function<void(const World&, const Moment&)> read) = 0;
 
   /// Runs `read` on the store's thread, after all commits that were handed over before.

@@ -5,9 +5,11 @@
 
 namespace etesian {
 namespace {
-/// Output of a task in a run: of one instance, or of all instances of a mapped task as a JSON array.
+/// Output of a task in a run: of one instance, or of all instances of a mapped task as a JSON
+/// array.
 std::optional<std::string> output_of(const World& world, const Dag& dag, RunKey run,
-                                     const std::string& task_id, const std::string& name, int map_index) {
+                                     const std::string& task_id, const std::string& name,
+                                     int map_index) {
   const auto task = dag.find(task_id);
   if (!task) return std::nullopt;
   const auto single = [&](int index) -> const std::string* {
@@ -56,7 +58,8 @@ LaunchFacts Launcher::facts_of(const World& world, const InstanceKey& key, const
   if (facts.run.conf == "{}") facts.run.conf = default_params(dag);
   facts.map_arguments = world.map_arguments(key);
   const auto previous = last_success_.find(run->dag_id);
-  if (previous != last_success_.end() && run->interval && previous->second.start < run->interval->start)
+  if (previous != last_success_.end() && run->interval &&
+      previous->second.start < run->interval->start)
     facts.previous_success = previous->second;
   facts.output = [&world, &dag, run = key.run](const std::string& task_id, const std::string& name,
                                                int map_index) {

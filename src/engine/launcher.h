@@ -9,8 +9,8 @@
 
 namespace etesian {
 
-/// Turns a Start effect into a complete launch, and a map's template into its values, from the world's
-/// outputs and the settings. Belongs to the engine's thread.
+/// Turns a Start effect into a complete launch, and a map's template into its values, from the
+/// world's outputs and the settings. Belongs to the engine's thread.
 class Launcher {
  public:
   explicit Launcher(const Settings& settings) : settings_(settings) {}

@@ -26,7 +26,8 @@ std::set<Producer> producers_of(const Dag& dag) {
 
 std::optional<Error> check_is_new(Store& store, const TriggerRun& trigger) {
   if (trigger.run_id && store.run(trigger.dag_id, *trigger.run_id))
-    return Error{ErrorCode::Conflict, "trigger '" + trigger.dag_id + "': the run '" + *trigger.run_id + "' exists already"};
+    return Error{ErrorCode::Conflict, "trigger '" + trigger.dag_id + "': the run '" +
+                                          *trigger.run_id + "' exists already"};
   if (!trigger.logical_date) return std::nullopt;
   RunFilter filter;
   filter.dag_id = trigger.dag_id;
@@ -34,7 +35,8 @@ std::optional<Error> check_is_new(Store& store, const TriggerRun& trigger) {
   const auto same = store.runs(filter, {.limit = 1, .offset = 0, .order_by = ""});
   if (!same) return same.error();
   if (same->rows.empty()) return std::nullopt;
-  return Error{ErrorCode::Conflict, "trigger '" + trigger.dag_id + "': the run '" + same->rows[0].run_id +
+  return Error{ErrorCode::Conflict, "trigger '" + trigger.dag_id + "': the run '" +
+                                        same->rows[0].run_id +
                                         "' has this logical date; clear it to run it again"};
 }
 
@@ -47,7 +49,8 @@ Result<std::vector<RunKey>> sort_existing(Store& store, CreateBackfill& backfill
   std::vector<RunKey> again;
   constexpr int kPage = 1000;
   for (int offset = 0;; offset += kPage) {
-    const auto page = store.runs(filter, {.limit = kPage, .offset = offset, .order_by = "logical_date"});
+    const auto page =
+        store.runs(filter, {.limit = kPage, .offset = offset, .order_by = "logical_date"});
     if (!page) return page.error();
     for (const RunRow& run : page->rows) {
       if (is_reprocessed(backfill.row.reprocess, run.state))

@@ -10,8 +10,8 @@
 
 namespace etesian {
 
-// What must be asked of the store, which remembers, before the world, which holds unfinished work only,
-// can decide. Functions of a Store run on the store's thread.
+// What must be asked of the store, which remembers, before the world, which holds unfinished work
+// only, can decide. Functions of a Store run on the store's thread.
 
 /// A producer whose past successes the world must know: (dag, task), the task empty for the run.
 using Producer = std::pair<std::string, std::string>;
@@ -23,8 +23,8 @@ std::optional<RunKey> run_needed(const Event& event);
 /// Refuses what the store knows to exist: a run with this id or this logical date that has ended.
 std::optional<Error> check_is_new(Store& store, const TriggerRun& trigger);
 
-/// Runs of the range that have ended: returns those to be run again, and notes in `backfill.existing`
-/// the dates that are left alone.
+/// Runs of the range that have ended: returns those to be run again, and notes in
+/// `backfill.existing` the dates that are left alone.
 Result<std::vector<RunKey>> sort_existing(Store& store, CreateBackfill& backfill);
 
 }  // namespace etesian

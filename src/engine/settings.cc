@@ -11,7 +11,8 @@ namespace {
 std::string uri_part(const std::string& text) {
   std::string out;
   for (const char c : text) {
-    if (std::isalnum(static_cast<unsigned char>(c)) || std::string_view("-._~").find(c) != std::string_view::npos)
+    if (std::isalnum(static_cast<unsigned char>(c)) ||
+        std::string_view("-._~").find(c) != std::string_view::npos)
       out += c;
     else
       out += fmt::format("%{:02X}", static_cast<unsigned char>(c));
@@ -20,9 +21,15 @@ std::string uri_part(const std::string& text) {
 }
 }  // namespace
 
-std::string Settings::place_of_variable(const std::string& key) { return "variable/" + key + "/value"; }
-std::string Settings::place_of_password(const std::string& id) { return "connection/" + id + "/password"; }
-std::string Settings::place_of_extra(const std::string& id) { return "connection/" + id + "/extra"; }
+std::string Settings::place_of_variable(const std::string& key) {
+  return "variable/" + key + "/value";
+}
+std::string Settings::place_of_password(const std::string& id) {
+  return "connection/" + id + "/password";
+}
+std::string Settings::place_of_extra(const std::string& id) {
+  return "connection/" + id + "/extra";
+}
 
 Result<Done> Settings::load(Store& store) {
   auto variables = store.variables();
@@ -43,7 +50,8 @@ void Settings::apply(const Change& change) {
   if (const auto* c = std::get_if<ConnectionRemoved>(&change)) connections_.erase(c->id);
 }
 
-std::optional<std::string> Settings::open(const std::string& sealed, const std::string& place) const {
+std::optional<std::string> Settings::open(const std::string& sealed,
+                                          const std::string& place) const {
   if (sealed.empty()) return std::string();
   auto plain = vault_->unseal(sealed, place);
   if (plain) return std::move(*plain);
@@ -71,9 +79,9 @@ std::optional<std::string> Settings::connection(const std::string& id) const {
   uri += row.host;
   if (row.port != 0) uri += ":" + std::to_string(row.port);
   if (!row.schema.empty()) uri += "/" + uri_part(row.schema);
-  json::object object{{"conn_id", row.id},   {"conn_type", row.type}, {"host", row.host},
-                      {"login", row.login},  {"password", *password}, {"schema", row.schema},
-                      {"extra", *extra},     {"uri", uri}};
+  json::object object{
+      {"conn_id", row.id},     {"conn_type", row.type}, {"host", row.host}, {"login", row.login},
+      {"password", *password}, {"schema", row.schema},  {"extra", *extra},  {"uri", uri}};
   if (row.port != 0)
     object["port"] = row.port;
   else

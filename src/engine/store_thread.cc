@@ -95,8 +95,8 @@ void StoreThread::run() {
   }
 }
 
-/// False: the store stays unavailable while the server is stopping; what is not durable is forgotten,
-/// as at a crash.
+/// False: the store stays unavailable while the server is stopping; what is not durable is
+/// forgotten, as at a crash.
 bool StoreThread::write(Group& group) {
   const SystemClock clock;
   for (;;) {
@@ -131,7 +131,8 @@ bool StoreThread::write(Group& group) {
       listener_.on_refused(result.error());
     return true;
   }
-  settle(group, Error{ErrorCode::Conflict, "commit: dropped with an earlier group that was refused"});
+  settle(group,
+         Error{ErrorCode::Conflict, "commit: dropped with an earlier group that was refused"});
   return true;
 }
 

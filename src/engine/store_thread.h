@@ -17,13 +17,14 @@ namespace etesian {
 /// The one thread that touches the store: commits groups, then releases what waited for them; reads
 /// in between, in the order of asking.
 ///
-/// Groups that pile up while one is being made durable are committed together. A group that cannot be
-/// written now (disk full, busy) is tried again until it can: nothing it would have started starts
-/// before. A group that the store refuses is dropped with every later group of its epoch: the world
-/// that decided them is wrong, and its owner must reload.
+/// Groups that pile up while one is being made durable are committed together. A group that cannot
+/// be written now (disk full, busy) is tried again until it can: nothing it would have started
+/// starts before. A group that the store refuses is dropped with every later group of its epoch:
+/// the world that decided them is wrong, and its owner must reload.
 class StoreThread {
  public:
-  /// Called on this thread: with the last sequence once the group is durable, or with why it never will be.
+  /// Called on this thread: with the last sequence once the group is durable, or with why it never
+  /// will be.
   using After = std::function<void(const Result<Sequence>&)>;
 
   struct Listener {

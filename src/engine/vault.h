@@ -7,8 +7,8 @@
 
 namespace etesian {
 
-/// Seals secrets for storage: XChaCha20-Poly1305, key id in the record, `place` ("variable/x/value")
-/// as associated data so that records cannot be swapped. Thread-safe.
+/// Seals secrets for storage: XChaCha20-Poly1305, key id in the record, `place`
+/// ("variable/x/value") as associated data so that records cannot be swapped. Thread-safe.
 class Vault {
  public:
   /// Reads the key file, or makes it (mode 0600) when it does not exist.

@@ -21,10 +21,12 @@ struct LaunchFacts {
   int launch = 1;
   std::string session;
   std::string map_arguments = "{}";  ///< JSON object.
-  std::optional<DataInterval> previous_success;  ///< Newest successful run's interval before this one.
+  std::optional<DataInterval>
+      previous_success;  ///< Newest successful run's interval before this one.
   /// JSON text of a task's output (array of texts' values for a mapped task); nullopt: none.
   std::function<std::optional<std::string>(const std::string& task_id, const std::string& name,
-                                           int map_index)> output;
+                                           int map_index)>
+      output;
   std::function<std::optional<std::string>(const std::string& key)> variable;
   /// JSON object text: host, port, login, password, schema, conn_type, extra, uri.
   std::function<std::optional<std::string>(const std::string& id)> connection;
@@ -38,8 +40,8 @@ struct LaunchFacts {
 /// Errors: InvalidInput, "<file>:<line>:<column>: <what>" of the template that failed.
 Result<wire::StartTry> build_launch(const LaunchFacts& facts);
 
-/// Values of a mapped argument: rendered natively (docs/dag-format.md#map). Used when a map's source
-/// is a template. Errors as build_launch.
+/// Values of a mapped argument: rendered natively (docs/dag-format.md#map). Used when a map's
+/// source is a template. Errors as build_launch.
 Result<std::string> evaluate_map_source(const LaunchFacts& facts, const TemplateText& source);
 
 }  // namespace etesian

@@ -95,8 +95,8 @@ class LocalExecutor final : public Executor {
   void acknowledge(const LaunchId& id) override { send(wire::Acknowledge{id.try_id, id.launch}); }
 
  private:
-  /// Dropped while there is no connection: the agent's list after the next one tells the caller what
-  /// is there, and it asks again.
+  /// Dropped while there is no connection: the agent's list after the next one tells the caller
+  /// what is there, and it asks again.
   void send(const wire::Message& message) {
     std::string bytes = wire::encode(message);
     bool was_empty = false;
@@ -133,7 +133,8 @@ class LocalExecutor final : public Executor {
       socket_.reset();
       in_.clear();
       out_.clear();
-      if (!session_.empty() && !must_end_) sink_({ExecutorDown{name_, std::exchange(session_, {}), reason}});
+      if (!session_.empty() && !must_end_)
+        sink_({ExecutorDown{name_, std::exchange(session_, {}), reason}});
     }
   }
 
@@ -182,17 +183,20 @@ class LocalExecutor final : public Executor {
     ::sigfillset(&all);
     posix_spawnattr_setsigmask(&attributes, &none);
     posix_spawnattr_setsigdefault(&attributes, &all);
-    posix_spawnattr_setflags(&attributes, static_cast<short>(POSIX_SPAWN_SETSID | POSIX_SPAWN_SETSIGMASK |
-                                                             POSIX_SPAWN_SETSIGDEF));
+    posix_spawnattr_setflags(
+        &attributes,
+        static_cast<short>(POSIX_SPAWN_SETSID | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF));
     std::vector<char*> argv;
     for (std::string& word : options_.agent_command) argv.push_back(word.data());
     argv.push_back(nullptr);
-    const int error = ::posix_spawnp(&starter_, argv[0], &actions, &attributes, argv.data(), environ);
+    const int error =
+        ::posix_spawnp(&starter_, argv[0], &actions, &attributes, argv.data(), environ);
     posix_spawn_file_actions_destroy(&actions);
     posix_spawnattr_destroy(&attributes);
     if (error != 0) {
       starter_ = 0;
-      log_line(LogLevel::Error, fmt::format("start agent '{}': {}", argv[0], std::generic_category().message(error)));
+      log_line(LogLevel::Error, fmt::format("start agent '{}': {}", argv[0],
+                                            std::generic_category().message(error)));
     }
   }
 
@@ -201,8 +205,9 @@ class LocalExecutor final : public Executor {
     auto last_word = std::chrono::steady_clock::now();
     while (!must_end_) {
       const bool is_writing = !out_.empty();
-      pollfd wait[2] = {{socket_.get(), static_cast<short>(is_writing ? POLLIN | POLLOUT : POLLIN), 0},
-                        {wake_.get(), POLLIN, 0}};
+      pollfd wait[2] = {
+          {socket_.get(), static_cast<short>(is_writing ? POLLIN | POLLOUT : POLLIN), 0},
+          {wake_.get(), POLLIN, 0}};
       ::poll(wait, 2, static_cast<int>(kSilenceMax.count()));
       if (wait[1].revents != 0) drain_wake();
       if (wait[0].revents & (POLLIN | POLLHUP | POLLERR)) {
@@ -258,8 +263,11 @@ class LocalExecutor final : public Executor {
       }
       events.emplace_back(ExecutorUp{name_, session_, host_, hello->slots});
     } else if (auto* started = std::get_if<wire::Started>(&message)) {
-      events.emplace_back(LaunchStarted{id_of(started->try_id, started->launch), started->pid, host_,
-                                        started->at, {started->log_segment, started->log_offset}});
+      events.emplace_back(LaunchStarted{id_of(started->try_id, started->launch),
+                                        started->pid,
+                                        host_,
+                                        started->at,
+                                        {started->log_segment, started->log_offset}});
     } else if (auto* ended = std::get_if<wire::Ended>(&message)) {
       events.emplace_back(ended_from(std::move(ended->record)));
     } else if (auto* refused = std::get_if<wire::Refused>(&message)) {
@@ -279,17 +287,15 @@ class LocalExecutor final : public Executor {
     const LaunchId id = id_of(holding.try_id, holding.launch);
     switch (holding.state) {
       case State::Running:
-      case State::Ending:
-        events.emplace_back(LaunchAlive{id});
-        return;
+      case State::Ending: events.emplace_back(LaunchAlive{id}); return;
       case State::NeverStarted:
-        events.emplace_back(LaunchNotStarted{id, Why::NeverReceived, "the agent has never heard of it"});
+        events.emplace_back(
+            LaunchNotStarted{id, Why::NeverReceived, "the agent has never heard of it"});
         return;
       case State::Revoked:
         events.emplace_back(LaunchNotStarted{id, Why::Revoked, "the launch was revoked"});
         return;
-      case State::Ended:
-        return;  // acknowledged before: the caller has its end already
+      case State::Ended: return;  // acknowledged before: the caller has its end already
     }
   }
 
@@ -313,7 +319,8 @@ class LocalExecutor final : public Executor {
 
 }  // namespace
 
-Result<std::unique_ptr<Executor>> start_local_executor(LocalExecutorOptions options, Executor::Sink sink) {
+Result<std::unique_ptr<Executor>> start_local_executor(LocalExecutorOptions options,
+                                                       Executor::Sink sink) {
   Fd wake(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
   if (!wake) return Error{ErrorCode::Unavailable, "start local executor: no file descriptor"};
   return std::unique_ptr<Executor>(

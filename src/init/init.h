@@ -31,9 +31,9 @@ struct Options {
 
 /// PID 1 of a task container: starts the command in a session of its own, forwards every catchable
 /// signal, reaps orphans, and when the main process has ended ends whatever is left of its tree.
-/// As another pid it becomes the subreaper and says so. Sleeps in sigwaitinfo: no wake-up when idle.
-/// Returns the main process's code: 0..255, or 128 + n for signal n; 127 command not found, 126 not
-/// executable, 125 when init itself fails. docs/init.md
+/// As another pid it becomes the subreaper and says so. Sleeps in sigwaitinfo: no wake-up when
+/// idle. Returns the main process's code: 0..255, or 128 + n for signal n; 127 command not found,
+/// 126 not executable, 125 when init itself fails. docs/init.md
 int run(const Options& options);
 
 }  // namespace etesian::init

@@ -19,7 +19,8 @@ FileSign sign_of(const std::string& path);
 
 struct BundleLimits {
   std::size_t files = 2'000;
-  std::uint64_t bytes = 16UL << 20;  ///< Of content that is read; the rest counts by name, size and time.
+  std::uint64_t bytes =
+      16UL << 20;  ///< Of content that is read; the rest counts by name, size and time.
   int depth = 16;
 };
 
@@ -28,13 +29,14 @@ struct Bundle {
   std::string hash;  ///< SHA-256 over path, mode and content of all files, in order of path.
   std::vector<std::string> folders;  ///< Absolute, the DAG's own first: what to watch.
   std::vector<std::pair<std::string, FileSign>> signs;  ///< Of every folder and file seen.
-  std::vector<std::string> warnings;  ///< What is left out, and why.
+  std::vector<std::string> warnings;                    ///< What is left out, and why.
 };
 
-/// Reads the folder of one DAG. Left out: hidden files, `__pycache__`, *.pyc, *.log, SQLite databases, the
-/// DAG file itself (its canonical form stands for it), and what a `.etesianignore` file in the folder names
-/// (one pattern of fnmatch(3) a line, matched against the relative path and each name in it). Links are taken
-/// as they are written, never followed; pipes, sockets and devices are never opened.
+/// Reads the folder of one DAG. Left out: hidden files, `__pycache__`, *.pyc, *.log, SQLite
+/// databases, the DAG file itself (its canonical form stands for it), and what a `.etesianignore`
+/// file in the folder names (one pattern of fnmatch(3) a line, matched against the relative path
+/// and each name in it). Links are taken as they are written, never followed; pipes, sockets and
+/// devices are never opened.
 Bundle read_bundle(const std::string& folder, const BundleLimits& limits = {});
 
 /// Facts of `relative` below `folder`, for DagFileContext::look.

@@ -11,8 +11,8 @@
 namespace etesian {
 namespace {
 
-// What each type consists of, once for writing and reading. `f` is called with the name and the member;
-// `f.place` with what only says where in a file something stands.
+// What each type consists of, once for writing and reading. `f` is called with the name and the
+// member; `f.place` with what only says where in a file something stands.
 
 template <class F>
 void each_field(F& f, const TemplateText*) {
@@ -186,9 +186,9 @@ void each_field(F& f, const DagDefinition*) {
 // Enumerations by name, in the order of their values.
 template <class E>
 struct Names;
-#define ETESIAN_NAMES(Enum, ...) \
-  template <>                    \
-  struct Names<Enum> {           \
+#define ETESIAN_NAMES(Enum, ...)                                                  \
+  template <>                                                                     \
+  struct Names<Enum> {                                                            \
     static constexpr auto value = std::to_array<std::string_view>({__VA_ARGS__}); \
   }
 ETESIAN_NAMES(Command::Kind, "empty", "argv", "shell");
@@ -243,13 +243,19 @@ class Writer {
   json::value write(const std::string& v) const { return json::string(v); }
   json::value write(bool v) const { return v; }
   template <Number T>
-  json::value write(T v) const { return v; }
+  json::value write(T v) const {
+    return v;
+  }
   template <Enumeration T>
-  json::value write(T v) const { return json::string(name_of(v)); }
+  json::value write(T v) const {
+    return json::string(name_of(v));
+  }
   json::value write(Duration v) const { return v.count(); }
   json::value write(Instant v) const { return v.time_since_epoch().count(); }
   template <class T>
-  json::value write(const std::optional<T>& v) const { return v ? write(*v) : json::value(nullptr); }
+  json::value write(const std::optional<T>& v) const {
+    return v ? write(*v) : json::value(nullptr);
+  }
   template <class T>
   json::value write(const std::vector<T>& v) const {
     json::array array;
@@ -257,13 +263,15 @@ class Writer {
     return array;
   }
   template <class A, class B>
-  json::value write(const std::pair<A, B>& v) const { return json::array{write(v.first), write(v.second)}; }
+  json::value write(const std::pair<A, B>& v) const {
+    return json::array{write(v.first), write(v.second)};
+  }
   template <class... T>
   json::value write(const std::variant<T...>& v) const {
     return json::array{v.index(), std::visit([this](const auto& held) { return write(held); }, v)};
   }
   template <class T>
-    requires requires(Writer& w, const T* t) { each_field(w, t); }
+  requires requires(Writer& w, const T* t) { each_field(w, t); }
   json::value write(const T& v) const {
     json::object object;
     static const T kDefault{};
@@ -296,11 +304,17 @@ class Reader {
   void read(const json::value& j, std::string& v) const { v = std::string(j.as_string()); }
   void read(const json::value& j, bool& v) const { v = j.as_bool(); }
   template <Number T>
-  void read(const json::value& j, T& v) const { v = j.to_number<T>(); }
+  void read(const json::value& j, T& v) const {
+    v = j.to_number<T>();
+  }
   template <Enumeration T>
-  void read(const json::value& j, T& v) const { named(std::string_view(j.as_string()), v); }
+  void read(const json::value& j, T& v) const {
+    named(std::string_view(j.as_string()), v);
+  }
   void read(const json::value& j, Duration& v) const { v = Duration(j.to_number<std::int64_t>()); }
-  void read(const json::value& j, Instant& v) const { v = Instant(Duration(j.to_number<std::int64_t>())); }
+  void read(const json::value& j, Instant& v) const {
+    v = Instant(Duration(j.to_number<std::int64_t>()));
+  }
   template <class T>
   void read(const json::value& j, std::optional<T>& v) const {
     v.reset();
@@ -323,7 +337,7 @@ class Reader {
     read_alternative(j.as_array().at(1), v, index, std::index_sequence_for<T...>{});
   }
   template <class T>
-    requires requires(Reader& r, const T* t) { each_field(r, t); }
+  requires requires(Reader& r, const T* t) { each_field(r, t); }
   void read(const json::value& j, T& v) const {
     std::size_t seen = 0;
     Fields<T> fields{*this, v, j.as_object(), seen};
@@ -333,7 +347,8 @@ class Reader {
 
  private:
   template <class V, std::size_t... I>
-  void read_alternative(const json::value& j, V& v, std::size_t index, std::index_sequence<I...>) const {
+  void read_alternative(const json::value& j, V& v, std::size_t index,
+                        std::index_sequence<I...>) const {
     ((I == index ? read(j, v.template emplace<I>()) : void()), ...);
   }
   template <class C>
@@ -361,13 +376,15 @@ class Reader {
 std::string to_canonical(const DagDefinition& definition, CanonicalUse use) {
   if (use == CanonicalUse::Storage) return canonical_json(Writer(use).write(definition));
   DagDefinition sorted = definition;  // the order of tasks in the file is no part of what they do
-  std::sort(sorted.tasks.begin(), sorted.tasks.end(), [](const Task& a, const Task& b) { return a.id < b.id; });
+  std::sort(sorted.tasks.begin(), sorted.tasks.end(),
+            [](const Task& a, const Task& b) { return a.id < b.id; });
   return canonical_json(Writer(use).write(sorted));
 }
 
 Result<DagDefinition> definition_from_canonical(const std::string& text) {
   const auto parsed = parse_json(text, 256UL << 20);
-  if (!parsed) return Error{ErrorCode::Corrupt, "read stored definition: " + parsed.error().message};
+  if (!parsed)
+    return Error{ErrorCode::Corrupt, "read stored definition: " + parsed.error().message};
   try {
     DagDefinition definition;
     Reader().read(*parsed, definition);

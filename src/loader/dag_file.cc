@@ -27,7 +27,8 @@ void read_id(Section& section, const DagFileContext& context, DagDefinition& dag
   }
   const auto checked = check_id("dag", dag.id);
   if (!checked)
-    section.report().error(node ? *node : section.node(), "bad dag id: " + after_colon(checked.error().message),
+    section.report().error(node ? *node : section.node(),
+                           "bad dag id: " + after_colon(checked.error().message),
                            node ? "" : "the id is the folder's name unless 'dag:' gives another");
 }
 
@@ -38,18 +39,19 @@ json::object param_schema(const YamlNode& node) {
     const json::object& object = value.as_object();
     for (const std::string& keyword : param_keywords())
       if (object.contains(keyword)) return object;
-    const bool has_reference = std::any_of(object.begin(), object.end(),
-                                           [](const auto& entry) { return entry.key().starts_with('$'); });
+    const bool has_reference = std::any_of(object.begin(), object.end(), [](const auto& entry) {
+      return entry.key().starts_with('$');
+    });
     if (object.empty() || has_reference) return object;
     return {{"type", "object"}, {"default", value}};
   }
   json::object schema;
-  const char* type = value.is_string()                        ? "string"
-                     : value.is_bool()                        ? "boolean"
+  const char* type = value.is_string()                       ? "string"
+                     : value.is_bool()                       ? "boolean"
                      : value.is_int64() || value.is_uint64() ? "integer"
-                     : value.is_double()                      ? "number"
-                     : value.is_array()                       ? "array"
-                                                              : nullptr;
+                     : value.is_double()                     ? "number"
+                     : value.is_array()                      ? "array"
+                                                             : nullptr;
   if (type) schema["type"] = type;
   schema["default"] = std::move(value);
   return schema;
@@ -78,11 +80,14 @@ json::object read_params(Section& section, const When& when) {
       const YamlNode* place = &key;
       for (std::size_t k = 0; value.is_mapping() && k + 1 < value.items.size(); k += 2)
         if (value.items[k].text == problem.keyword)
-          place = problem.message.find("unknown schema keyword") == std::string::npos ? &value.items[k + 1]
-                                                                                      : &value.items[k];
+          place = problem.message.find("unknown schema keyword") == std::string::npos
+                      ? &value.items[k + 1]
+                      : &value.items[k];
       report.error(*place, problem.message, problem.hint);
     } else if (is_scheduled && !schema.contains("default")) {
-      report.error(key, fmt::format("param '{}' has no default, but runs of the schedule bring no value", key.text),
+      report.error(key,
+                   fmt::format("param '{}' has no default, but runs of the schedule bring no value",
+                               key.text),
                    "give it a default, or remove the schedule");
     }
     params[key.text] = std::move(schema);
@@ -95,7 +100,8 @@ void check_pools(const Outline& outline, const DagFileContext& context, Report& 
   std::vector<Mark> seen;
   for (const OutlineTask& entry : outline.tasks) {
     const std::string& pool = entry.task.pool;
-    if (pool == "default_pool" || std::find(context.pools->begin(), context.pools->end(), pool) != context.pools->end())
+    if (pool == "default_pool" ||
+        std::find(context.pools->begin(), context.pools->end(), pool) != context.pools->end())
       continue;
     if (std::find(seen.begin(), seen.end(), entry.pool_place) != seen.end()) continue;
     seen.push_back(entry.pool_place);
@@ -109,17 +115,20 @@ void check_pools(const Outline& outline, const DagFileContext& context, Report& 
 void check_branches(const Outline& outline, Report& report) {
   for (const OutlineTask& entry : outline.tasks) {
     if (entry.task.decides == Decides::Nothing) continue;
-    const bool has_follower = std::any_of(outline.tasks.begin(), outline.tasks.end(), [&](const OutlineTask& other) {
-      return std::find(other.task.after.begin(), other.task.after.end(), entry.task.id) != other.task.after.end();
-    });
+    const bool has_follower =
+        std::any_of(outline.tasks.begin(), outline.tasks.end(), [&](const OutlineTask& other) {
+          return std::find(other.task.after.begin(), other.task.after.end(), entry.task.id) !=
+                 other.task.after.end();
+        });
     if (!has_follower)
-      report.warning(*entry.key, fmt::format("task '{}' decides what follows, but nothing does", entry.task.id),
+      report.warning(*entry.key,
+                     fmt::format("task '{}' decides what follows, but nothing does", entry.task.id),
                      fmt::format("write 'after: {}' in its followers", entry.key->text));
   }
 }
 
-void read_root(const YamlNode& root, const std::string& text, const DagFileContext& context, Report& report,
-               LoadedDag& loaded) {
+void read_root(const YamlNode& root, const std::string& text, const DagFileContext& context,
+               Report& report, LoadedDag& loaded) {
   Section section(root, "the dag", report);
   DagDefinition dag;
   read_id(section, context, dag);
@@ -131,10 +140,12 @@ void read_root(const YamlNode& root, const std::string& text, const DagFileConte
 
   static const YamlNode kNothing;
   const YamlNode* when_node = section.get("when");
-  When when = read_when(when_node ? *when_node : kNothing, context.when, WhenLevel::Dag, context.read_calendar, report);
+  When when = read_when(when_node ? *when_node : kNothing, context.when, WhenLevel::Dag,
+                        context.read_calendar, report);
   How how = context.how;
   if (const YamlNode* node = section.get("how")) how = read_how(*node, how, HowLevel::Dag, report);
-  if (const YamlNode* node = section.get("retry")) how.task.retry = read_retry(*node, how.task.retry, report);
+  if (const YamlNode* node = section.get("retry"))
+    how.task.retry = read_retry(*node, how.task.retry, report);
   const json::object params = read_params(section, when);
 
   Outline outline;

@@ -23,11 +23,11 @@ struct FileFacts {
 
 /// What a DAG file is read in.
 struct DagFileContext {
-  std::string file;        ///< For diagnostics, relative to the project: "dags/a/dag.yaml".
-  std::string default_id;  ///< Id of a DAG that does not say `dag:`: its folder's or file's name.
-  std::string folder;      ///< Absolute folder of commands and files.
+  std::string file;         ///< For diagnostics, relative to the project: "dags/a/dag.yaml".
+  std::string default_id;   ///< Id of a DAG that does not say `dag:`: its folder's or file's name.
+  std::string folder;       ///< Absolute folder of commands and files.
   std::string bundle_hash;  ///< Hash of the folder's content; part of the version.
-  When when;               ///< Presets of the project.
+  When when;                ///< Presets of the project.
   How how;
   /// Names that the project declares; nullopt: it declares none, so that none is checked.
   std::optional<std::vector<std::string>> pools, variables, connections;
@@ -40,13 +40,13 @@ struct DagFileContext {
 };
 
 struct LoadedDag {
-  std::string id;                  ///< Known as soon as the YAML is readable, also of a broken file.
-  std::shared_ptr<const Dag> dag;  ///< Null when a diagnostic is an error.
+  std::string id;  ///< Known as soon as the YAML is readable, also of a broken file.
+  std::shared_ptr<const Dag> dag;       ///< Null when a diagnostic is an error.
   std::vector<Diagnostic> diagnostics;  ///< All mistakes of the file, by position.
 };
 
-/// Reads one DAG file (docs/dag-format.md). A pure function of its arguments; time and memory are bounded by
-/// the limits of the context. Never throws.
+/// Reads one DAG file (docs/dag-format.md). A pure function of its arguments; time and memory are
+/// bounded by the limits of the context. Never throws.
 LoadedDag load_dag(const std::string& text, const DagFileContext& context);
 
 }  // namespace etesian

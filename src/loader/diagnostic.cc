@@ -53,8 +53,10 @@ std::string render(const Diagnostic& d) {
                                 d.severity == Severity::Error ? "error" : "warning", d.message);
   if (d.source.empty()) return d.hint.empty() ? out : out + fmt::format("    {}\n", d.hint);
   const std::vector<Glyph> glyphs = glyphs_of(d.source);
-  const std::size_t at = std::min(static_cast<std::size_t>(std::max(d.column, 1) - 1), glyphs.size());
-  const std::size_t begin = glyphs.size() > kShownMax && at > kShownMax / 2 ? at - kShownMax / 2 : 0;
+  const std::size_t at =
+      std::min(static_cast<std::size_t>(std::max(d.column, 1) - 1), glyphs.size());
+  const std::size_t begin =
+      glyphs.size() > kShownMax && at > kShownMax / 2 ? at - kShownMax / 2 : 0;
   const std::size_t end = std::min(glyphs.size(), begin + kShownMax);
   const std::string number = std::to_string(d.line);
   out += fmt::format("  {} | {}", number, begin > 0 ? "…" : "");
@@ -62,7 +64,8 @@ std::string render(const Diagnostic& d) {
   out += fmt::format("{}\n  {:{}} | {}", end < glyphs.size() ? "…" : "", "", number.size(),
                      begin > 0 ? " " : "");
   for (std::size_t i = begin; i < at; ++i)
-    out += glyphs[i].text == "\t" ? "\t" : std::string(static_cast<std::size_t>(glyphs[i].width), ' ');
+    out +=
+        glyphs[i].text == "\t" ? "\t" : std::string(static_cast<std::size_t>(glyphs[i].width), ' ');
   out += '^';
   int marks = at < glyphs.size() ? glyphs[at].width - 1 : 0;
   const std::size_t last = std::min(at + static_cast<std::size_t>(std::max(d.length, 1)), end);

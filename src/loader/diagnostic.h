@@ -33,7 +33,8 @@ json::object to_json(const Diagnostic& diagnostic);
 
 bool has_errors(const std::vector<Diagnostic>& diagnostics);
 
-/// The candidate nearest to `word` by edit distance, when it is near enough to be meant; else empty.
+/// The candidate nearest to `word` by edit distance, when it is near enough to be meant; else
+/// empty.
 std::string nearest(std::string_view word, const std::vector<std::string>& candidates);
 /// "did you mean 'after'?", or empty.
 std::string did_you_mean(std::string_view word, const std::vector<std::string>& candidates);

@@ -58,7 +58,8 @@ void read_environment(Section& section, Task& task) {
       continue;
     }
     if (key.text.starts_with("ETESIAN_")) {
-      report.error(key, fmt::format("'{}' is set by Etesian itself", key.text), "choose another name");
+      report.error(key, fmt::format("'{}' is set by Etesian itself", key.text),
+                   "choose another name");
       continue;
     }
     if (!value.is_scalar()) {
@@ -108,7 +109,8 @@ void read_queueing(Section& section, How& how) {
     }
   }
   if (const auto v = section.whole("pool_slots", kCount)) task.pool_slots = *v;
-  if (const auto v = section.whole("priority", {std::numeric_limits<int>::min(), std::numeric_limits<int>::max()}))
+  if (const auto v = section.whole(
+          "priority", {std::numeric_limits<int>::min(), std::numeric_limits<int>::max()}))
     task.priority = *v;
   if (const auto v = section.choice("weight_rule", {"downstream", "upstream", "absolute"}))
     task.weight_rule = static_cast<WeightRule>(*v);
@@ -117,7 +119,8 @@ void read_queueing(Section& section, How& how) {
     task.wait_for_downstream = *v;
     task.depends_on_past |= *v;  // Airflow: wait_for_downstream switches depends_on_past on
   }
-  if (const auto v = section.flag("ignore_first_depends_on_past")) task.ignore_first_depends_on_past = *v;
+  if (const auto v = section.flag("ignore_first_depends_on_past"))
+    task.ignore_first_depends_on_past = *v;
 }
 
 }  // namespace
@@ -142,8 +145,9 @@ RetryRule read_retry(const YamlNode& node, RetryRule rule, Report& report) {
       if (compiled.ok())
         rule.on_log = *text;
       else
-        report.error(*pattern, fmt::format("'on_log' is not a pattern: {}", compiled.error()),
-                     "the syntax is RE2's; put '\\' in front of a character that stands for itself");
+        report.error(
+            *pattern, fmt::format("'on_log' is not a pattern: {}", compiled.error()),
+            "the syntax is RE2's; put '\\' in front of a character that stands for itself");
     }
   }
   for (const int code : rule.on_exit)
@@ -168,7 +172,8 @@ How read_how(const YamlNode& node, How how, HowLevel level, Report& report) {
   if (const auto v = section.text("image")) task.image = *v;
   if (section.get("retries")) read_times(section, "retries", task.retry);
   if (const auto v = section.duration("retry_delay")) task.retry.delay = *v;
-  if (const YamlNode* retry = section.get("retry")) task.retry = read_retry(*retry, task.retry, report);
+  if (const YamlNode* retry = section.get("retry"))
+    task.retry = read_retry(*retry, task.retry, report);
   read_limits(section, task);
   read_queueing(section, how);
   read_environment(section, task);
@@ -187,11 +192,28 @@ How read_how(const YamlNode& node, How how, HowLevel level, Report& report) {
 const Homes& how_keys() {
   static const Homes kKeys = [] {
     Homes keys;
-    for (const char* key :
-         {"executor", "image", "cpu", "memory", "retries", "retry_delay", "timeout", "kill_grace", "pool",
-          "pool_slots", "priority", "weight_rule", "env", "working_folder", "max_active", "max_active_per_run",
-          "max_active_tasks", "output_max", "skip_on_exit", "depends_on_past", "wait_for_downstream",
-          "ignore_first_depends_on_past"})
+    for (const char* key : {"executor",
+                            "image",
+                            "cpu",
+                            "memory",
+                            "retries",
+                            "retry_delay",
+                            "timeout",
+                            "kill_grace",
+                            "pool",
+                            "pool_slots",
+                            "priority",
+                            "weight_rule",
+                            "env",
+                            "working_folder",
+                            "max_active",
+                            "max_active_per_run",
+                            "max_active_tasks",
+                            "output_max",
+                            "skip_on_exit",
+                            "depends_on_past",
+                            "wait_for_downstream",
+                            "ignore_first_depends_on_past"})
       keys.emplace_back(key, "how");
     return keys;
   }();

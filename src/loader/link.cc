@@ -22,7 +22,8 @@ class Linker {
       index_.emplace(outline.groups[i].id, Target{-1, static_cast<int>(i)});
     for (const auto& [id, target] : index_) {
       names_.push_back(id);
-      if (const auto dot = id.rfind('.'); dot != std::string::npos) names_.push_back(id.substr(dot + 1));
+      if (const auto dot = id.rfind('.'); dot != std::string::npos)
+        names_.push_back(id.substr(dot + 1));
     }
   }
 
@@ -50,7 +51,8 @@ class Linker {
 
   std::optional<Target> find(const std::string& name, int from) {
     for (int g = from; g >= 0; g = group(g).parent)
-      if (const auto found = index_.find(group(g).id + "." + name); found != index_.end()) return found->second;
+      if (const auto found = index_.find(group(g).id + "." + name); found != index_.end())
+        return found->second;
     const auto found = index_.find(name);
     return found == index_.end() ? std::nullopt : std::optional(found->second);
   }
@@ -64,7 +66,9 @@ class Linker {
   std::optional<Target> resolve(const YamlNode& name, int from, const std::string& who) {
     const auto target = find(name.text, from);
     if (!target)
-      report_.error(name, fmt::format("{} waits for {}, which is not a task or group of this dag", who, shown(name)),
+      report_.error(name,
+                    fmt::format("{} waits for {}, which is not a task or group of this dag", who,
+                                shown(name)),
                     did_you_mean(name.text, names_));
     return target;
   }
@@ -75,7 +79,8 @@ class Linker {
     const auto target = resolve(name, entry.group, who);
     if (!target) return;
     if (target->group >= 0 && is_inside(entry.group, target->group)) {
-      report_.error(name, fmt::format("{} waits for '{}', the group that it is in", who, name.text));
+      report_.error(name,
+                    fmt::format("{} waits for '{}', the group that it is in", who, name.text));
       return;
     }
     if (std::find(task_after_[i].begin(), task_after_[i].end(), *target) == task_after_[i].end())
@@ -93,7 +98,8 @@ class Linker {
                                           : is_inside(target->group, static_cast<int>(i)) ||
                                                 is_inside(static_cast<int>(i), target->group);
     if (is_own)
-      report_.error(name, fmt::format("{} waits for '{}', which it holds or is in", who, name.text));
+      report_.error(name,
+                    fmt::format("{} waits for '{}', which it holds or is in", who, name.text));
     else
       group_after_[i].push_back(*target);
   }
@@ -108,27 +114,31 @@ class Linker {
           for (const OutlineTask& other : outline_.tasks)
             if (other.task.is_setup) setups.push_back(other.task.id);
           report_.error(*name,
-                        fmt::format("teardown '{}' takes down {}, which is not a setup task", entry.key->text,
-                                    shown(*name)),
-                        target && target->task >= 0 ? fmt::format("write 'setup: true' in '{}'", name->text)
-                                                    : did_you_mean(name->text, setups));
+                        fmt::format("teardown '{}' takes down {}, which is not a setup task",
+                                    entry.key->text, shown(*name)),
+                        target && target->task >= 0
+                            ? fmt::format("write 'setup: true' in '{}'", name->text)
+                            : did_you_mean(name->text, setups));
           continue;
         }
         entry.task.setups.push_back(task(target->task).task.id);
-        if (std::find(task_after_[i].begin(), task_after_[i].end(), *target) == task_after_[i].end())
+        if (std::find(task_after_[i].begin(), task_after_[i].end(), *target) ==
+            task_after_[i].end())
           task_after_[i].push_back(*target);
       }
     }
   }
 
-  /// First and last tasks of every group, the innermost first: its parents come before it in the list.
+  /// First and last tasks of every group, the innermost first: its parents come before it in the
+  /// list.
   void find_ends() {
     first_.resize(outline_.groups.size());
     last_.resize(outline_.groups.size());
     for (int g = static_cast<int>(outline_.groups.size()) - 1; g >= 0; --g) {
       std::set<int> has_before, has_behind;
       const auto inside = [&](const Target& t) {
-        return t.task >= 0 ? is_inside(task(t.task).group, g) : t.group != g && is_inside(t.group, g);
+        return t.task >= 0 ? is_inside(task(t.task).group, g)
+                           : t.group != g && is_inside(t.group, g);
       };
       const auto note_behind = [&](const Target& t) {
         if (t.task >= 0)
@@ -147,7 +157,8 @@ class Linker {
         if (!is_inside(h, g)) continue;
         for (const Target& t : group_after_[static_cast<std::size_t>(h)]) {
           if (!inside(t)) continue;
-          has_before.insert(first_[static_cast<std::size_t>(h)].begin(), first_[static_cast<std::size_t>(h)].end());
+          has_before.insert(first_[static_cast<std::size_t>(h)].begin(),
+                            first_[static_cast<std::size_t>(h)].end());
           note_behind(t);
         }
       }
@@ -177,7 +188,8 @@ class Linker {
       after.push_back(task(from.task).task.id);
       return;
     }
-    for (const int member : last_[static_cast<std::size_t>(from.group)]) after.push_back(task(member).task.id);
+    for (const int member : last_[static_cast<std::size_t>(from.group)])
+      after.push_back(task(member).task.id);
   }
 
   Outline& outline_;

@@ -21,17 +21,19 @@ struct Place {
 Diagnostic at(const Place& place, Severity severity, std::string message, std::string hint) {
   Report report(place.file->relative_file, place.dag->definition().source);
   const Need& need = *place.need;
-  report.add(severity, {std::max(need.line, 1), std::max(need.column, 1)}, static_cast<int>(need.dag.size()),
-             std::move(message), std::move(hint));
+  report.add(severity, {std::max(need.line, 1), std::max(need.column, 1)},
+             static_cast<int>(need.dag.size()), std::move(message), std::move(hint));
   return report.take().front();
 }
 
 /// Whether the runs of a schedule have data intervals that are longer than nothing.
 bool has_intervals(const Schedule& schedule) {
   if (const auto* cron = std::get_if<CronSchedule>(&schedule.kind))
-    return cron->interval == IntervalRule::SincePrevious || cron->trigger_interval > Duration::zero();
+    return cron->interval == IntervalRule::SincePrevious ||
+           cron->trigger_interval > Duration::zero();
   if (const auto* every = std::get_if<IntervalSchedule>(&schedule.kind))
-    return every->interval == IntervalRule::SincePrevious || every->trigger_interval > Duration::zero();
+    return every->interval == IntervalRule::SincePrevious ||
+           every->trigger_interval > Duration::zero();
   return false;
 }
 
@@ -67,14 +69,17 @@ class NeedsCheck {
     const auto producer = dags_.find(need.dag);
     if (producer == dags_.end()) {
       const bool is_broken = std::find(ids_.begin(), ids_.end(), need.dag) != ids_.end();
-      if (!is_broken) error(place, fmt::format("'needs' names the unknown dag '{}'", need.dag), did_you_mean(need.dag, ids_));
+      if (!is_broken)
+        error(place, fmt::format("'needs' names the unknown dag '{}'", need.dag),
+              did_you_mean(need.dag, ids_));
       return;
     }
     const Dag& dag = *producer->second;
     if (!need.task.empty() && !dag.find(need.task)) {
       std::vector<std::string> tasks;
       for (const Task& task : dag.tasks()) tasks.push_back(task.id);
-      error(place, fmt::format("dag '{}' has no task '{}'", need.dag, need.task), did_you_mean(need.task, tasks));
+      error(place, fmt::format("dag '{}' has no task '{}'", need.dag, need.task),
+            did_you_mean(need.task, tasks));
       return;
     }
     check_schedules(place, dag.definition().schedule, place.dag->definition().schedule);
@@ -82,14 +87,22 @@ class NeedsCheck {
 
   void check_schedules(const Place& place, const Schedule& producer, const Schedule& consumer) {
     const Need& need = *place.need;
-    if (need.covers == Need::Covers::Latest || std::holds_alternative<ManualSchedule>(consumer.kind)) return;
+    if (need.covers == Need::Covers::Latest ||
+        std::holds_alternative<ManualSchedule>(consumer.kind))
+      return;
     if (std::holds_alternative<ManualSchedule>(producer.kind)) {
-      error(place, fmt::format("dag '{}' has no schedule: no run of it belongs to a date of this dag", need.dag),
+      error(place,
+            fmt::format("dag '{}' has no schedule: no run of it belongs to a date of this dag",
+                        need.dag),
             "write 'covers: latest', or give it a schedule");
       return;
     }
-    if (need.covers == Need::Covers::DataInterval && has_intervals(consumer) && !has_intervals(producer)) {
-      error(place, fmt::format("the runs of dag '{}' have no data interval and can never cover one of this dag", need.dag),
+    if (need.covers == Need::Covers::DataInterval && has_intervals(consumer) &&
+        !has_intervals(producer)) {
+      error(place,
+            fmt::format(
+                "the runs of dag '{}' have no data interval and can never cover one of this dag",
+                need.dag),
             "write 'covers: logical_date' or 'covers: latest'");
       return;
     }
@@ -98,8 +111,8 @@ class NeedsCheck {
     const bool goes_on = !consumer.end || *consumer.end > *producer.end;
     if (!goes_on) return;
     found_.push_back(at(place, has_ended || !now_ ? Severity::Error : Severity::Warning,
-                        fmt::format("dag '{}' {} at {}, and this dag goes on", need.dag, has_ended ? "ended" : "ends",
-                                    to_iso_z(*producer.end)),
+                        fmt::format("dag '{}' {} at {}, and this dag goes on", need.dag,
+                                    has_ended ? "ended" : "ends", to_iso_z(*producer.end)),
                         "end this dag too, or take the need out"));
   }
 
@@ -133,12 +146,15 @@ class NeedsCheck {
     for (std::size_t p = 0; p < places_.size(); ++p) {
       const Need& need = *places_[p].need;
       const auto producer = dags_.find(need.dag);
-      if (producer == dags_.end() || need.covers == Need::Covers::Latest || need.offset != Duration::zero()) continue;
+      if (producer == dags_.end() || need.covers == Need::Covers::Latest ||
+          need.offset != Duration::zero())
+        continue;
       if (!need.task.empty() && !producer->second->find(need.task)) continue;
       for (const Dag* dag : {producer->second, places_[p].dag})
         if (added.insert(dag->id()).second) add_dag(*dag);
       edge(need.dag + "/" + (need.task.empty() ? ">" : need.task),
-           places_[p].dag->id() + "/" + (places_[p].task.empty() ? "<" : places_[p].task), static_cast<int>(p));
+           places_[p].dag->id() + "/" + (places_[p].task.empty() ? "<" : places_[p].task),
+           static_cast<int>(p));
     }
     std::vector<char> state(edges_.size(), 0);  // 0 new, 1 on the path, 2 done
     for (int start = 0; start < static_cast<int>(edges_.size()); ++start) walk(start, state);
@@ -167,8 +183,10 @@ class NeedsCheck {
         int blamed = place;
         bool is_on_circle = false;
         for (const Step& step : path) {
-          if (step.node == target) is_on_circle = true;
-          else if (is_on_circle && step.place >= 0 && blamed < 0) blamed = step.place;
+          if (step.node == target)
+            is_on_circle = true;
+          else if (is_on_circle && step.place >= 0 && blamed < 0)
+            blamed = step.place;
           const std::string& name = names_[static_cast<std::size_t>(step.node)];
           const std::string dag = name.substr(0, name.find('/'));
           if (is_on_circle && (dags.empty() || dags.back() != dag)) dags.push_back(dag);
@@ -177,7 +195,8 @@ class NeedsCheck {
         if (dags.size() > 1 && dags.back() == dags.front()) dags.pop_back();
         dags.push_back(dags.front());
         error(places_[static_cast<std::size_t>(blamed)],
-              fmt::format("dags wait for each other: {}", fmt::join(dags, " -> ")), "take one of the needs out");
+              fmt::format("dags wait for each other: {}", fmt::join(dags, " -> ")),
+              "take one of the needs out");
       } else if (state[static_cast<std::size_t>(target)] == 0) {
         state[static_cast<std::size_t>(target)] = 1;
         path.push_back({target, 0, place});
@@ -197,7 +216,8 @@ class NeedsCheck {
 
 }  // namespace
 
-std::vector<Diagnostic> check_between(std::vector<LoadedFile>& files, const std::optional<Instant>& now) {
+std::vector<Diagnostic> check_between(std::vector<LoadedFile>& files,
+                                      const std::optional<Instant>& now) {
   std::vector<Diagnostic> found;
   std::map<std::string, std::string> first_file;
   for (LoadedFile& file : files) {

@@ -15,8 +15,9 @@ namespace {
 constexpr std::size_t kIdShownMax = 60;
 
 /// Names that a `map:` argument would hide in templates.
-constexpr std::array<std::string_view, 12> kReserved = {"params", "output", "var",  "conn", "macros", "ti",
-                                                        "task",   "dag",    "ds",   "ts",   "run_id", "dag_run"};
+constexpr std::array<std::string_view, 12> kReserved = {"params", "output", "var",    "conn",
+                                                        "macros", "ti",     "task",   "dag",
+                                                        "ds",     "ts",     "run_id", "dag_run"};
 
 class OutlineReader {
  public:
@@ -24,8 +25,9 @@ class OutlineReader {
 
   void read_all(const YamlNode& node, const How& how, int group) {
     if (!node.is_mapping() || node.items.empty()) {
-      report_.error(node, fmt::format("'tasks' must be a mapping of task ids, not {}",
-                                      node.is_mapping() ? "empty" : shown(node)),
+      report_.error(node,
+                    fmt::format("'tasks' must be a mapping of task ids, not {}",
+                                node.is_mapping() ? "empty" : shown(node)),
                     "write 'tasks:' and below it, indented, 'my_task:' with its 'run:'");
       return;
     }
@@ -43,7 +45,8 @@ class OutlineReader {
  private:
   bool check_key(const YamlNode& key) {
     if (key.text.find('.') != std::string::npos) {
-      report_.error(key, fmt::format("task id {} holds a '.'", shown(key)), "a '.' stands between group and task");
+      report_.error(key, fmt::format("task id {} holds a '.'", shown(key)),
+                    "a '.' stands between group and task");
       return false;
     }
     const auto checked = check_id("task", key.text);
@@ -54,7 +57,8 @@ class OutlineReader {
   }
 
   std::string full_id(const YamlNode& key, int group) const {
-    return group < 0 ? key.text : outline_.groups[static_cast<std::size_t>(group)].id + "." + key.text;
+    return group < 0 ? key.text
+                     : outline_.groups[static_cast<std::size_t>(group)].id + "." + key.text;
   }
 
   std::string label(const char* what, const YamlNode& key) const {
@@ -72,8 +76,10 @@ class OutlineReader {
     section.text("description");
     outline_.groups.push_back(std::move(group));
     How how = inherited;
-    if (const YamlNode* own = section.get("how")) how = read_how(*own, how, HowLevel::Group, report_);
-    if (const YamlNode* retry = section.get("retry")) how.task.retry = read_retry(*retry, how.task.retry, report_);
+    if (const YamlNode* own = section.get("how"))
+      how = read_how(*own, how, HowLevel::Group, report_);
+    if (const YamlNode* retry = section.get("retry"))
+      how.task.retry = read_retry(*retry, how.task.retry, report_);
     const YamlNode* tasks = section.get("tasks");
     section.finish(how_keys());
     read_all(*tasks, how, index);
@@ -82,7 +88,8 @@ class OutlineReader {
   void read_task(const YamlNode& key, const YamlNode& node, const How& inherited, int group) {
     Section section(node, label("task", key), report_);
     How how = inherited;
-    if (const YamlNode* own = section.get("how")) how = read_how(*own, how, HowLevel::Task, report_);
+    if (const YamlNode* own = section.get("how"))
+      how = read_how(*own, how, HowLevel::Task, report_);
     OutlineTask entry;
     entry.key = &key;
     entry.group = group;
@@ -95,7 +102,8 @@ class OutlineReader {
     if (const auto checked = check_id("task", task.id); !checked)
       report_.error(key, "the id with its groups is longer than 250 bytes");
     task.description = section.text("description").value_or("");
-    if (const YamlNode* retry = section.get("retry")) task.retry = read_retry(*retry, task.retry, report_);
+    if (const YamlNode* retry = section.get("retry"))
+      task.retry = read_retry(*retry, task.retry, report_);
     read_command(section, entry);
     entry.after = section.texts("after");
     if (const YamlNode* needs = section.get("needs")) task.needs = read_needs(*needs, report_);
@@ -105,25 +113,30 @@ class OutlineReader {
     read_map(section, entry);
     section.finish(how_keys());
     for (int g = group; g >= 0; g = outline_.groups[static_cast<std::size_t>(g)].parent)
-      outline_.groups[static_cast<std::size_t>(g)].tasks.push_back(static_cast<int>(outline_.tasks.size()));
+      outline_.groups[static_cast<std::size_t>(g)].tasks.push_back(
+          static_cast<int>(outline_.tasks.size()));
     outline_.tasks.push_back(std::move(entry));
   }
 
-  static TemplateText template_of(const YamlNode& node) { return {node.text, node.start.line, node.start.column}; }
+  static TemplateText template_of(const YamlNode& node) {
+    return {node.text, node.start.line, node.start.column};
+  }
 
   void read_command(Section& section, OutlineTask& entry) {
     const YamlNode* run = section.get("run");
     if (!run) return;
     entry.run = run;
     Command& command = entry.task.run;
-    if (run->is_scalar() && !run->is_null() && run->text.find_first_not_of(" \t\r\n") != std::string::npos) {
+    if (run->is_scalar() && !run->is_null() &&
+        run->text.find_first_not_of(" \t\r\n") != std::string::npos) {
       command.kind = Command::Kind::Shell;
       command.words = {template_of(*run)};
       return;
     }
     if (!run->is_sequence() || run->items.empty()) {
-      report_.error(*run, fmt::format("'run' must be a command, as text or as a list of words, not {}",
-                                      run->is_scalar() ? "nothing" : shown(*run)),
+      report_.error(*run,
+                    fmt::format("'run' must be a command, as text or as a list of words, not {}",
+                                run->is_scalar() ? "nothing" : shown(*run)),
                     "leave 'run' out for a task that only marks a point in the order");
       return;
     }
@@ -140,10 +153,14 @@ class OutlineReader {
     const bool is_branch = section.flag("branch").value_or(false);
     const bool is_circuit = section.flag("short_circuit").value_or(false);
     if (is_branch && is_circuit)
-      report_.error(*section.key_node("short_circuit"), "a task cannot be both 'branch' and 'short_circuit'");
-    task.decides = is_branch ? Decides::Branch : is_circuit ? Decides::ShortCircuit : Decides::Nothing;
+      report_.error(*section.key_node("short_circuit"),
+                    "a task cannot be both 'branch' and 'short_circuit'");
+    task.decides = is_branch    ? Decides::Branch
+                   : is_circuit ? Decides::ShortCircuit
+                                : Decides::Nothing;
     if (is_branch && task.run.kind == Command::Kind::Empty)
-      report_.error(*section.key_node("branch"), "a branch needs 'run': its output names the followers that run");
+      report_.error(*section.key_node("branch"),
+                    "a branch needs 'run': its output names the followers that run");
   }
 
   void read_setup(Section& section, OutlineTask& entry) {
@@ -160,7 +177,8 @@ class OutlineReader {
     if (const auto v = section.flag("on_failure_fail_run")) {
       task.on_failure_fail_run = *v;
       if (!task.is_teardown)
-        report_.error(*section.key_node("on_failure_fail_run"), "'on_failure_fail_run' is for a teardown only");
+        report_.error(*section.key_node("on_failure_fail_run"),
+                      "'on_failure_fail_run' is for a teardown only");
     }
   }
 
@@ -174,7 +192,8 @@ class OutlineReader {
     if (const auto v = section.choice("trigger_rule", names)) {
       const auto rule = static_cast<TriggerRule>(*v);
       if (task.is_teardown && rule != TriggerRule::AllDoneSetupSuccess)
-        report_.error(*entry.trigger_rule, "the rule of a teardown is always all_done_setup_success",
+        report_.error(*entry.trigger_rule,
+                      "the rule of a teardown is always all_done_setup_success",
                       "remove 'trigger_rule'");
       task.trigger_rule = rule;
     }
@@ -192,7 +211,8 @@ class OutlineReader {
     }
     entry.map = node;
     if (!node->is_mapping() || node->items.empty()) {
-      report_.error(*node, fmt::format("'map' must be a mapping of names to lists, not {}", shown(*node)),
+      report_.error(*node,
+                    fmt::format("'map' must be a mapping of names to lists, not {}", shown(*node)),
                     "write map: {city: [Seoul, Busan]}");
       return;
     }
@@ -220,12 +240,14 @@ class OutlineReader {
     argument.name = key.text;
     if (!value.is_scalar()) {
       argument.source = canonical_json(to_json(value));
-      if (value.items.empty()) report_.warning(value, fmt::format("'{}' is empty: the task will be skipped", key.text));
+      if (value.items.empty())
+        report_.warning(value, fmt::format("'{}' is empty: the task will be skipped", key.text));
     } else if (value.text.find("{{") != std::string::npos) {
       argument.source = template_of(value);
     } else {
-      report_.error(value, fmt::format("'{}' must be a list, a mapping or one {{{{ expression }}}}, not {}", key.text,
-                                       shown(value)));
+      report_.error(
+          value, fmt::format("'{}' must be a list, a mapping or one {{{{ expression }}}}, not {}",
+                             key.text, shown(value)));
       return;
     }
     rule.arguments.push_back(std::move(argument));

@@ -37,9 +37,9 @@ struct Outline {
 /// Reads `tasks:`; ids, values and keys are checked, references are not yet. Points into `node`.
 Outline read_tasks(const YamlNode& node, const How& how, Report& report);
 
-/// Resolves `after` and `teardown` names into task ids: a name is looked for in the task's own group, then
-/// outwards; a group stands for its last tasks, and its own `after` holds for its first ones. Unknown names and
-/// cycles are reported. What cannot be resolved is left out.
+/// Resolves `after` and `teardown` names into task ids: a name is looked for in the task's own
+/// group, then outwards; a group stands for its last tasks, and its own `after` holds for its first
+/// ones. Unknown names and cycles are reported. What cannot be resolved is left out.
 void link_tasks(Outline& outline, Report& report);
 
 }  // namespace etesian

@@ -24,7 +24,8 @@ constexpr std::size_t kShownMax = 60;
 std::string shown(const json::value& value) {
   if (value.is_string()) {
     const std::string text(value.as_string());
-    return text.size() > kShownMax ? fmt::format("'{}…'", text.substr(0, kShownMax)) : fmt::format("'{}'", text);
+    return text.size() > kShownMax ? fmt::format("'{}…'", text.substr(0, kShownMax))
+                                   : fmt::format("'{}'", text);
   }
   const std::string text = canonical_json(value);
   return text.size() > kShownMax ? text.substr(0, kShownMax) + "…" : text;
@@ -43,17 +44,20 @@ bool is_type(const json::value& value, std::string_view type) {
   if (type == "number") return value.is_number();
   if (type == "integer")
     return value.is_int64() || value.is_uint64() ||
-           (value.is_double() && value.get_double() == static_cast<double>(static_cast<std::int64_t>(value.get_double())));
+           (value.is_double() &&
+            value.get_double() ==
+                static_cast<double>(static_cast<std::int64_t>(value.get_double())));
   return false;
 }
 
 std::string with_article(std::string_view type) {
   if (type == "null") return "null";
-  return fmt::format("{} {}", type == "integer" || type == "array" || type == "object" ? "an" : "a", type);
+  return fmt::format("{} {}", type == "integer" || type == "array" || type == "object" ? "an" : "a",
+                     type);
 }
 
-/// Copy without `pattern`: valijson would use std::regex, whose time and stack are not bounded; RE2 checks it
-/// in `find_pattern_mismatch`.
+/// Copy without `pattern`: valijson would use std::regex, whose time and stack are not bounded; RE2
+/// checks it in `find_pattern_mismatch`.
 json::value without_patterns(const json::value& schema) {
   if (schema.is_array()) {
     json::array copy;
@@ -70,17 +74,22 @@ json::value without_patterns(const json::value& schema) {
   return copy;
 }
 
-const json::value* member(const json::object& object, std::string_view key) { return object.if_contains(key); }
+const json::value* member(const json::object& object, std::string_view key) {
+  return object.if_contains(key);
+}
 
-std::optional<std::string> find_pattern_mismatch(const json::value& value, const json::object& schema) {
-  if (const json::value* pattern = member(schema, "pattern"); pattern && pattern->is_string() && value.is_string()) {
+std::optional<std::string> find_pattern_mismatch(const json::value& value,
+                                                 const json::object& schema) {
+  if (const json::value* pattern = member(schema, "pattern");
+      pattern && pattern->is_string() && value.is_string()) {
     RE2::Options quiet;
     quiet.set_log_errors(false);
     const std::string text(pattern->as_string());
     if (!RE2::PartialMatch(std::string(value.as_string()), RE2(text, quiet)))
       return fmt::format("{} does not match the pattern {}", shown(value), text);
   }
-  if (const json::value* items = member(schema, "items"); items && items->is_object() && value.is_array())
+  if (const json::value* items = member(schema, "items");
+      items && items->is_object() && value.is_array())
     for (const json::value& item : value.as_array())
       if (auto found = find_pattern_mismatch(item, items->as_object())) return found;
   if (const json::value* properties = member(schema, "properties");
@@ -105,7 +114,8 @@ std::optional<std::string> plain_mismatch(const json::value& value, const json::
     if (type->is_array())
       for (const json::value& t : type->as_array())
         if (t.is_string()) types.emplace_back(t.as_string());
-    if (!types.empty() && std::none_of(types.begin(), types.end(), [&](const auto& t) { return is_type(value, t); })) {
+    if (!types.empty() && std::none_of(types.begin(), types.end(),
+                                       [&](const auto& t) { return is_type(value, t); })) {
       std::vector<std::string> named;
       for (const std::string& t : types) named.push_back(with_article(t));
       return fmt::format("{} is not {}", shown(value), fmt::join(named, " or "));
@@ -137,14 +147,16 @@ std::optional<std::string> mismatch(const json::value& value, const json::object
   valijson::SchemaParser(valijson::SchemaParser::kDraft7)
       .populateSchema(valijson::adapters::BoostJsonAdapter(checked), compiled);
   valijson::ValidationResults results;
-  if (!valijson::Validator().validate(compiled, valijson::adapters::BoostJsonAdapter(value), &results)) {
+  if (!valijson::Validator().validate(compiled, valijson::adapters::BoostJsonAdapter(value),
+                                      &results)) {
     valijson::ValidationResults::Error first, next;
     results.popError(first);
     while (results.popError(next))
       if (next.context.size() > first.context.size()) first = next;
     std::string where;
     for (std::size_t i = 1; i < first.context.size(); ++i) where += first.context[i];
-    return fmt::format("{}{}: {}", shown(value), where.empty() ? "" : " at " + where, first.description);
+    return fmt::format("{}{}: {}", shown(value), where.empty() ? "" : " at " + where,
+                       first.description);
   }
   return find_pattern_mismatch(value, schema);
 }
@@ -199,11 +211,14 @@ ParamProblem check_nested(std::string_view key, const json::value& value) {
     for (const json::value& part : value.as_array()) schemas.push_back(&part);
   for (const json::value* part : schemas) {
     if (part->is_bool()) continue;
-    if (!part->is_object()) return {fmt::format("'{}' must hold schemas", key), "", std::string(key)};
+    if (!part->is_object())
+      return {fmt::format("'{}' must hold schemas", key), "", std::string(key)};
     if ((key == "anyOf" || key == "oneOf" || key == "allOf" || key == "not" || key == "contains") &&
         part->as_object().contains("pattern"))
-      return {fmt::format("'pattern' is not possible below '{}'", key), "write it beside 'type'", std::string(key)};
-    if (ParamProblem problem = check_keywords(part->as_object()); !problem.message.empty()) return problem;
+      return {fmt::format("'pattern' is not possible below '{}'", key), "write it beside 'type'",
+              std::string(key)};
+    if (ParamProblem problem = check_keywords(part->as_object()); !problem.message.empty())
+      return problem;
   }
   return {};
 }
@@ -214,30 +229,38 @@ ParamProblem check_keywords(const json::object& schema) {
     const auto known = keyword_types().find(keyword);
     if (known == keyword_types().end()) {
       if (keyword.starts_with("x-")) continue;
-      return {fmt::format("unknown schema keyword '{}'", keyword), did_you_mean(keyword, param_keywords()), keyword};
+      return {fmt::format("unknown schema keyword '{}'", keyword),
+              did_you_mean(keyword, param_keywords()), keyword};
     }
     const auto& types = known->second;
-    if (!types.empty() && std::none_of(types.begin(), types.end(), [&](const auto& t) { return is_type(value, t); })) {
+    if (!types.empty() && std::none_of(types.begin(), types.end(),
+                                       [&](const auto& t) { return is_type(value, t); })) {
       std::vector<std::string> named;
       for (const std::string& t : types) named.push_back(with_article(t));
-      return {fmt::format("'{}' must be {}, not {}", keyword, fmt::join(named, " or "), shown(value)), "", keyword};
+      return {
+          fmt::format("'{}' must be {}, not {}", keyword, fmt::join(named, " or "), shown(value)),
+          "", keyword};
     }
     if (keyword == "type") {
       static const std::vector<std::string> kNames = {"string", "number", "integer", "boolean",
                                                       "array",  "object", "null"};
       const json::array types_given = value.is_array() ? value.as_array() : json::array{value};
       for (const json::value& name : types_given)
-        if (!name.is_string() || std::find(kNames.begin(), kNames.end(), bare(name)) == kNames.end())
-          return {fmt::format("unknown type {}", shown(name)), did_you_mean(bare(name), kNames), keyword};
+        if (!name.is_string() ||
+            std::find(kNames.begin(), kNames.end(), bare(name)) == kNames.end())
+          return {fmt::format("unknown type {}", shown(name)), did_you_mean(bare(name), kNames),
+                  keyword};
     }
     if (keyword == "enum" && value.as_array().empty()) return {"'enum' is empty", "", keyword};
     if (keyword == "pattern") {
       RE2::Options quiet;
       quiet.set_log_errors(false);
       const RE2 pattern(bare(value), quiet);
-      if (!pattern.ok()) return {fmt::format("'pattern' is not a pattern: {}", pattern.error()), "", keyword};
+      if (!pattern.ok())
+        return {fmt::format("'pattern' is not a pattern: {}", pattern.error()), "", keyword};
     }
-    if (ParamProblem problem = check_nested(keyword, value); !problem.message.empty()) return problem;
+    if (ParamProblem problem = check_nested(keyword, value); !problem.message.empty())
+      return problem;
   }
   return {};
 }
@@ -271,10 +294,12 @@ ParamProblem check_param_schema(const std::string& name, const json::object& sch
 
 Result<std::string> validate_params(const std::string& schema_json, const std::string& conf_json) {
   const auto schemas = parse_json(schema_json);
-  if (!schemas || !schemas->is_object()) return Error{ErrorCode::Corrupt, "validate params: schema is not an object"};
+  if (!schemas || !schemas->is_object())
+    return Error{ErrorCode::Corrupt, "validate params: schema is not an object"};
   const auto conf = parse_json(conf_json.empty() ? "{}" : conf_json);
   if (!conf) return Error{ErrorCode::InvalidInput, "validate params: " + conf.error().message};
-  if (!conf->is_object()) return Error{ErrorCode::InvalidInput, "validate params: 'conf' must be a JSON object"};
+  if (!conf->is_object())
+    return Error{ErrorCode::InvalidInput, "validate params: 'conf' must be a JSON object"};
   const json::object& declared = schemas->as_object();
   if (declared.empty()) return canonical_json(*conf);
   std::vector<std::string> names, problems;
@@ -283,17 +308,20 @@ Result<std::string> validate_params(const std::string& schema_json, const std::s
     names.emplace_back(key);
     if (const json::value* given = conf->as_object().if_contains(key))
       merged[key] = *given;
-    else if (const json::value* preset = schema.is_object() ? member(schema.as_object(), "default") : nullptr)
+    else if (const json::value* preset =
+                 schema.is_object() ? member(schema.as_object(), "default") : nullptr)
       merged[key] = *preset;
     else
-      problems.push_back(fmt::format("param '{}': no value was given and it has no default", std::string(key)));
+      problems.push_back(
+          fmt::format("param '{}': no value was given and it has no default", std::string(key)));
   }
   for (const auto& [key, value] : conf->as_object()) {
     const std::string name(key);
     const json::value* schema = declared.if_contains(key);
     if (!schema) {
       const std::string hint = did_you_mean(name, names);
-      problems.push_back(fmt::format("param '{}' is not declared by the dag{}", name, hint.empty() ? "" : "; " + hint));
+      problems.push_back(fmt::format("param '{}' is not declared by the dag{}", name,
+                                     hint.empty() ? "" : "; " + hint));
       continue;
     }
     try {
@@ -303,7 +331,8 @@ Result<std::string> validate_params(const std::string& schema_json, const std::s
       problems.push_back(fmt::format("param '{}': {}", name, e.what()));
     }
   }
-  if (!problems.empty()) return Error{ErrorCode::InvalidInput, fmt::format("{}", fmt::join(problems, "; "))};
+  if (!problems.empty())
+    return Error{ErrorCode::InvalidInput, fmt::format("{}", fmt::join(problems, "; "))};
   return canonical_json(merged);
 }
 

@@ -27,7 +27,8 @@ bool is_same(const LoadedFile& a, const LoadedFile& b) {
   if ((x == nullptr) != (y == nullptr)) return false;
   if (x == y && x != nullptr) return true;
   return a.loaded.id == b.loaded.id && a.loaded.diagnostics == b.loaded.diagnostics &&
-         (x == nullptr || (x->version() == y->version() && x->definition().source == y->definition().source));
+         (x == nullptr ||
+          (x->version() == y->version() && x->definition().source == y->definition().source));
 }
 
 }  // namespace
@@ -44,13 +45,16 @@ struct Repository::State {
   std::unique_ptr<FolderWatch> watch;  ///< Null for a project that is read once.
 
   bool are_signs_old(const std::vector<std::pair<std::string, FileSign>>& signs) const {
-    return std::all_of(signs.begin(), signs.end(), [](const auto& s) { return sign_of(s.first) == s.second; });
+    return std::all_of(signs.begin(), signs.end(),
+                       [](const auto& s) { return sign_of(s.first) == s.second; });
   }
 
-  static bool are_settled(const std::vector<std::pair<std::string, FileSign>>& signs, Instant read_at) {
+  static bool are_settled(const std::vector<std::pair<std::string, FileSign>>& signs,
+                          Instant read_at) {
     const std::int64_t limit =
         std::chrono::nanoseconds((read_at - kClockStep).time_since_epoch()).count();
-    return std::all_of(signs.begin(), signs.end(), [&](const auto& s) { return s.second.changed_ns < limit; });
+    return std::all_of(signs.begin(), signs.end(),
+                       [&](const auto& s) { return s.second.changed_ns < limit; });
   }
 
   void read_shared() {
@@ -99,10 +103,12 @@ struct Repository::State {
     project.files.clear();
     project.diagnostics = settings_diagnostics;
     for (const auto& [name, record] : records) {
-      project.diagnostics.insert(project.diagnostics.end(), record.entry_problems.begin(), record.entry_problems.end());
+      project.diagnostics.insert(project.diagnostics.end(), record.entry_problems.begin(),
+                                 record.entry_problems.end());
       if (record.read) project.files.push_back(record.read->file);
     }
-    for (Diagnostic& d : check_between(project.files, options.now)) project.diagnostics.push_back(std::move(d));
+    for (Diagnostic& d : check_between(project.files, options.now))
+      project.diagnostics.push_back(std::move(d));
   }
 
   void load_all() {
@@ -130,7 +136,8 @@ struct Repository::State {
       change.dag = file.loaded.dag;
       change.diagnostics = file.loaded.diagnostics;
       if (previous && previous->loaded.id != file.loaded.id) changes.push_back(removal(*previous));
-      if (!file.loaded.dag && change.diagnostics.empty()) change.diagnostics = of_file(file.relative_file);
+      if (!file.loaded.dag && change.diagnostics.empty())
+        change.diagnostics = of_file(file.relative_file);
       changes.push_back(std::move(change));
     }
     for (const auto& [path, file] : old) changes.push_back(removal(*file));
@@ -202,7 +209,8 @@ std::vector<FileChange> Repository::rescan(Scan scan) {
   State& state = *state_;
   const FolderWatch::Noticed noticed = state.watch->take();
   // The project's own folder is watched for etesian.yaml and for a dags folder that is replaced.
-  const bool is_whole = scan == Scan::Everything || !noticed.is_certain || noticed.owners.contains("/");
+  const bool is_whole =
+      scan == Scan::Everything || !noticed.is_certain || noticed.owners.contains("/");
   if (is_whole)
     if (auto layout = find_layout(state.layout.root)) {
       state.layout = std::move(*layout);

@@ -22,8 +22,8 @@ struct LoadOptions {
 
 /// What `etesian.yaml` says (docs/dag-format.md#project). All of it is optional.
 struct ProjectSettings {
-  std::string name;       ///< The folder's name unless given.
-  When when;              ///< Presets of every DAG.
+  std::string name;  ///< The folder's name unless given.
+  When when;         ///< Presets of every DAG.
   How how;
   std::map<std::string, int> pools;  ///< name -> slots, to be created where missing.
   std::optional<std::vector<std::string>> variables, connections;
@@ -41,18 +41,20 @@ struct Project {
   std::string root;         ///< Absolute.
   std::string dags_folder;  ///< Absolute.
   ProjectSettings settings;
-  std::vector<LoadedFile> files;  ///< By path. Files are independent: a broken one disturbs no other.
-  /// Of etesian.yaml and of what lies between files: repeated ids (the later file has no dag), and `needs` that
-  /// can never be met. These do not keep a DAG from running.
+  std::vector<LoadedFile>
+      files;  ///< By path. Files are independent: a broken one disturbs no other.
+  /// Of etesian.yaml and of what lies between files: repeated ids (the later file has no dag), and
+  /// `needs` that can never be met. These do not keep a DAG from running.
   std::vector<Diagnostic> diagnostics;
 
   /// Those of the files and the project, in order of file and line.
   std::vector<Diagnostic> all_diagnostics() const;
 };
 
-/// Reads the repository at `folder`: a project (with etesian.yaml), its `dags` folder, or a bare folder of DAGs.
-/// A DAG is `<dags>/<name>/dag.yaml` or a single `<dags>/<name>.yaml`. Problems of the folder itself (missing, not
-/// a folder) are diagnostics too. Blocks on the disk; bounded by the limits for each file.
+/// Reads the repository at `folder`: a project (with etesian.yaml), its `dags` folder, or a bare
+/// folder of DAGs. A DAG is `<dags>/<name>/dag.yaml` or a single `<dags>/<name>.yaml`. Problems of
+/// the folder itself (missing, not a folder) are diagnostics too. Blocks on the disk; bounded by
+/// the limits for each file.
 Project load_project(const std::string& folder, const LoadOptions& options = {});
 
 /// What a rescan found. (`Change` is the name of a decided fact, model/change.h.)
@@ -60,7 +62,8 @@ struct FileChange {
   enum class Kind { Added, Changed, Removed, Broken } kind;
   std::string relative_file;
   std::string dag_id;
-  std::shared_ptr<const Dag> dag;       ///< Added, Changed. The caller keeps the last good one of a Broken file.
+  std::shared_ptr<const Dag>
+      dag;  ///< Added, Changed. The caller keeps the last good one of a Broken file.
   std::vector<Diagnostic> diagnostics;  ///< Of the file; warnings too.
 };
 
@@ -78,12 +81,15 @@ class Repository {
     Everything,  ///< Two stat(2) calls for a DAG that did not change; needs no inotify.
     Noticed      ///< Only the DAGs that inotify named; Everything where it could not tell.
   };
-  /// Reads again what changed on disk and says how. A file that changed within the last moments before it was read
-  /// is read again next time, so that no change is lost to a clock's coarse step.
+  /// Reads again what changed on disk and says how. A file that changed within the last moments
+  /// before it was read is read again next time, so that no change is lost to a clock's coarse
+  /// step.
   std::vector<FileChange> rescan(Scan scan = Scan::Everything);
-  /// Readable when something may have changed below the folder; -1 where inotify is not available. Call `rescan`.
+  /// Readable when something may have changed below the folder; -1 where inotify is not available.
+  /// Call `rescan`.
   int wait_fd() const;
-  /// False when some folder could not be watched (fs.inotify.max_user_watches): rescan from time to time.
+  /// False when some folder could not be watched (fs.inotify.max_user_watches): rescan from time to
+  /// time.
   bool is_watching_all() const;
 
  private:

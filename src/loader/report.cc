@@ -14,7 +14,8 @@ bool is_blank(char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r'; 
 bool continues(char c) { return (static_cast<unsigned char>(c) & 0xc0) == 0x80; }
 
 int code_points(std::string_view text) {
-  return static_cast<int>(std::count_if(text.begin(), text.end(), [](char c) { return !continues(c); }));
+  return static_cast<int>(
+      std::count_if(text.begin(), text.end(), [](char c) { return !continues(c); }));
 }
 
 }  // namespace
@@ -46,7 +47,9 @@ void Report::add(Severity severity, Mark at, int length, std::string message, st
   // One line of a huge file must not be copied once a mistake.
   std::string source(found_.size() < kShownMax ? line(at.line) : std::string_view());
   if (!is_utf8(source))  // what is shown and sent on must be text
-    std::replace_if(source.begin(), source.end(), [](char c) { return static_cast<unsigned char>(c) >= 0x80; }, '?');
+    std::replace_if(
+        source.begin(), source.end(), [](char c) { return static_cast<unsigned char>(c) >= 0x80; },
+        '?');
   found_.push_back({file_, at.line, at.column, std::max(length, 1), severity, std::move(message),
                     std::move(hint), std::move(source)});
 }
@@ -54,7 +57,8 @@ void Report::add(Severity severity, Mark at, int length, std::string message, st
 namespace {
 
 int shown_length(const YamlNode& node) {
-  if (node.start.line == node.end.line && node.is_scalar()) return node.end.column - node.start.column;
+  if (node.start.line == node.end.line && node.is_scalar())
+    return node.end.column - node.start.column;
   return 1;
 }
 
@@ -73,8 +77,8 @@ Mark Report::place(const YamlNode& scalar, std::size_t offset) const {
   const std::size_t end = std::max(offset_of(scalar.end), at);
   if (scalar.style == YamlNode::Style::Quoted) ++at;
   if (scalar.style == YamlNode::Style::Block) at = std::min(text_.find('\n', at), end);
-  // Every byte of the value that is not blank stands in the source too, in the same order; what lies
-  // between them there is indentation, folding, or the sign of an escape.
+  // Every byte of the value that is not blank stands in the source too, in the same order; what
+  // lies between them there is indentation, folding, or the sign of an escape.
   std::size_t matched = at;
   for (std::size_t i = 0; i <= offset && i < scalar.text.size(); ++i) {
     const char c = scalar.text[i];
@@ -102,9 +106,9 @@ std::vector<Diagnostic> Report::take() {
   });
   if (found_.size() > kShownMax) {
     const std::size_t more = found_.size() - kShownMax;
-    const bool hides_error = std::any_of(found_.begin() + kShownMax, found_.end(), [](const Diagnostic& d) {
-      return d.severity == Severity::Error;
-    });
+    const bool hides_error =
+        std::any_of(found_.begin() + kShownMax, found_.end(),
+                    [](const Diagnostic& d) { return d.severity == Severity::Error; });
     Diagnostic last = found_[kShownMax];
     last.severity = hides_error ? Severity::Error : Severity::Warning;
     last.message = fmt::format("… and {} more mistakes", more);

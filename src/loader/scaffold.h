@@ -14,8 +14,10 @@ struct ScaffoldFile {
 
 /// "hello", "sql-report", "python-etl", "mapped", "sensor-needs".
 std::vector<std::string> scaffold_names();
-/// The files of a new DAG, commented for a reader who sees the format for the first time; they load without
-/// diagnostics. Errors: NotFound (no such template, with a hint), InvalidInput (the name is no dag id).
-Result<std::vector<ScaffoldFile>> scaffold(const std::string& template_name, const std::string& dag_name);
+/// The files of a new DAG, commented for a reader who sees the format for the first time; they load
+/// without diagnostics. Errors: NotFound (no such template, with a hint), InvalidInput (the name is
+/// no dag id).
+Result<std::vector<ScaffoldFile>> scaffold(const std::string& template_name,
+                                           const std::string& dag_name);
 
 }  // namespace etesian

@@ -26,8 +26,8 @@ std::optional<int> whole_of(const YamlNode& node, std::string_view what, Range<i
                             Report& report) {
   const auto value = number_from<int>(node);
   if (value && *value >= range.least && *value <= range.most) return value;
-  report.error(node, fmt::format("'{}' must be a whole number from {} to {}, not {}", what, range.least,
-                                 range.most, shown(node)));
+  report.error(node, fmt::format("'{}' must be a whole number from {} to {}, not {}", what,
+                                 range.least, range.most, shown(node)));
   return std::nullopt;
 }
 
@@ -38,9 +38,11 @@ std::string shown(const YamlNode& node) {
   if (node.is_sequence()) return "a list";
   if (node.is_null()) return "nothing";
   std::string text = node.text.substr(0, 40);
-  while (!text.empty() && text.size() == 40 && (static_cast<unsigned char>(text.back()) & 0xc0) == 0x80)
+  while (!text.empty() && text.size() == 40 &&
+         (static_cast<unsigned char>(text.back()) & 0xc0) == 0x80)
     text.pop_back();
-  std::replace_if(text.begin(), text.end(), [](char c) { return c == '\n' || c == '\t'; }, ' ');
+  std::replace_if(
+      text.begin(), text.end(), [](char c) { return c == '\n' || c == '\t'; }, ' ');
   return fmt::format("'{}{}'", text, text.size() < node.text.size() ? "…" : "");
 }
 
@@ -62,11 +64,23 @@ std::optional<Duration> duration_of(const YamlNode& node, std::string_view what,
 
 std::optional<std::uint64_t> bytes_from_text(std::string_view text) {
   static const std::vector<std::pair<std::string_view, double>> kUnits = {
-      {"", 1},     {"B", 1},    {"kB", 1e3},         {"KB", 1e3},         {"MB", 1e6},         {"GB", 1e9},
-      {"TB", 1e12}, {"K", 1024}, {"M", 1024. * 1024}, {"G", 1024. * 1024 * 1024}, {"KiB", 1024}, {"MiB", 1024. * 1024},
-      {"GiB", 1024. * 1024 * 1024}, {"TiB", 1024. * 1024 * 1024 * 1024}};
+      {"", 1},
+      {"B", 1},
+      {"kB", 1e3},
+      {"KB", 1e3},
+      {"MB", 1e6},
+      {"GB", 1e9},
+      {"TB", 1e12},
+      {"K", 1024},
+      {"M", 1024. * 1024},
+      {"G", 1024. * 1024 * 1024},
+      {"KiB", 1024},
+      {"MiB", 1024. * 1024},
+      {"GiB", 1024. * 1024 * 1024},
+      {"TiB", 1024. * 1024 * 1024 * 1024}};
   double value = 0;
-  const auto [p, code] = std::from_chars(text.data(), text.data() + text.size(), value, std::chars_format::fixed);
+  const auto [p, code] =
+      std::from_chars(text.data(), text.data() + text.size(), value, std::chars_format::fixed);
   if (code != std::errc() || !std::isfinite(value) || value < 0) return std::nullopt;
   std::string_view unit(p, static_cast<std::size_t>(text.data() + text.size() - p));
   while (unit.starts_with(' ')) unit.remove_prefix(1);
@@ -149,7 +163,8 @@ std::vector<const YamlNode*> Section::texts(const char* key) {
   if (!node) return found;
   if (node->is_scalar() && !node->is_null()) return {node};
   if (!node->is_sequence()) {
-    report_.error(*node, fmt::format("'{}' must be a text or a list of texts, not {}", key, shown(*node)));
+    report_.error(*node,
+                  fmt::format("'{}' must be a text or a list of texts, not {}", key, shown(*node)));
     return found;
   }
   for (const YamlNode& item : node->items)
@@ -173,11 +188,14 @@ std::optional<std::vector<int>> Section::wholes(const char* key, Range<int> rang
 std::optional<std::size_t> Section::choice(const char* key, const std::vector<std::string>& names) {
   const YamlNode* node = get(key);
   if (!node) return std::nullopt;
-  const auto found = node->is_scalar() ? std::find(names.begin(), names.end(), node->text) : names.end();
+  const auto found =
+      node->is_scalar() ? std::find(names.begin(), names.end(), node->text) : names.end();
   if (found != names.end()) return static_cast<std::size_t>(found - names.begin());
   const std::string hint = node->is_scalar() ? did_you_mean(node->text, names) : "";
-  report_.error(*node, fmt::format("'{}' must be one of {}, not {}", key, fmt::join(names, ", "), shown(*node)),
-                hint);
+  report_.error(
+      *node,
+      fmt::format("'{}' must be one of {}, not {}", key, fmt::join(names, ", "), shown(*node)),
+      hint);
   return std::nullopt;
 }
 

@@ -20,12 +20,12 @@ struct Range {
 /// Where a key belongs that is often written in the wrong place: {"timeout", "how"}.
 using Homes = std::vector<std::pair<std::string, std::string>>;
 
-/// Reads the keys of one mapping. Each reader gives nullopt both for an absent key and for a wrong value;
-/// only the latter is reported. `finish` then reports every key that no reader asked for.
+/// Reads the keys of one mapping. Each reader gives nullopt both for an absent key and for a wrong
+/// value; only the latter is reported. `finish` then reports every key that no reader asked for.
 class Section {
  public:
-  /// `name` completes "unknown key 'x' in …". A node that is no mapping is reported and read as empty;
-  /// null reads as empty.
+  /// `name` completes "unknown key 'x' in …". A node that is no mapping is reported and read as
+  /// empty; null reads as empty.
   Section(const YamlNode& node, std::string name, Report& report);
 
   /// The value of a key, which counts as known from now on; nullptr: absent.

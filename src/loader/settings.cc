@@ -28,7 +28,8 @@ bool is_there(const std::string& path) {
 
 std::string real_path(const std::string& path) {
   std::array<char, PATH_MAX> buffer{};
-  return ::realpath(path.c_str(), buffer.data()) != nullptr ? std::string(buffer.data()) : std::string();
+  return ::realpath(path.c_str(), buffer.data()) != nullptr ? std::string(buffer.data())
+                                                            : std::string();
 }
 
 bool is_below(const std::string& path, const std::string& root) {
@@ -42,7 +43,8 @@ void read_pools(Section& section, ProjectSettings& settings) {
   for (std::size_t i = 0; node->is_mapping() && i + 1 < node->items.size(); i += 2) {
     const std::string& name = node->items[i].text;
     if (const auto checked = check_id("pool", name); !checked)
-      section.report().error(node->items[i], fmt::format("bad name of a pool: {}", shown(node->items[i])));
+      section.report().error(node->items[i],
+                             fmt::format("bad name of a pool: {}", shown(node->items[i])));
     else if (const auto slots = pools.whole(name.c_str(), {0, 1'000'000}))
       settings.pools[name] = *slots;
   }
@@ -77,9 +79,13 @@ std::optional<std::vector<std::string>> read_names(Section& section, const char*
 
 Result<Layout> find_layout(const std::string& folder) {
   const std::string root = real_path(folder);
-  if (root.empty()) return Error{ErrorCode::NotFound, fmt::format("load '{}': no such folder", folder)};
-  if (!is_folder(root)) return Error{ErrorCode::InvalidInput, fmt::format("load '{}': not a folder", folder)};
-  const auto settings_of = [](const std::string& where) { return where + "/" + std::string(kSettingsName); };
+  if (root.empty())
+    return Error{ErrorCode::NotFound, fmt::format("load '{}': no such folder", folder)};
+  if (!is_folder(root))
+    return Error{ErrorCode::InvalidInput, fmt::format("load '{}': not a folder", folder)};
+  const auto settings_of = [](const std::string& where) {
+    return where + "/" + std::string(kSettingsName);
+  };
   Layout layout;
   layout.root = root;
   if (is_there(settings_of(root))) {
@@ -100,7 +106,8 @@ Result<Layout> find_layout(const std::string& folder) {
   return layout;
 }
 
-ProjectSettings read_settings(const Layout& layout, const LoadOptions& options, std::vector<Diagnostic>& diagnostics) {
+ProjectSettings read_settings(const Layout& layout, const LoadOptions& options,
+                              std::vector<Diagnostic>& diagnostics) {
   ProjectSettings settings;
   settings.name = layout.root.substr(layout.root.rfind('/') + 1);
   if (layout.settings_file.empty()) return settings;
@@ -134,7 +141,8 @@ ProjectSettings read_settings(const Layout& layout, const LoadOptions& options, 
     if (const YamlNode* when = section.get("when"))
       presets = read_when(*when, presets, WhenLevel::Project, context.read_calendar, report);
     settings.when = std::move(presets);
-    if (const YamlNode* how = section.get("how")) settings.how = read_how(*how, {}, HowLevel::Project, report);
+    if (const YamlNode* how = section.get("how"))
+      settings.how = read_how(*how, {}, HowLevel::Project, report);
     settings.variables = read_names(section, "variables");
     settings.connections = read_names(section, "connections");
     section.finish();
@@ -143,7 +151,8 @@ ProjectSettings read_settings(const Layout& layout, const LoadOptions& options, 
   return settings;
 }
 
-DagFileContext context_of(const Layout& layout, const ProjectSettings& settings, const LoadOptions& options) {
+DagFileContext context_of(const Layout& layout, const ProjectSettings& settings,
+                          const LoadOptions& options) {
   DagFileContext context;
   context.when = settings.when;
   context.how = settings.how;
@@ -158,7 +167,8 @@ DagFileContext context_of(const Layout& layout, const ProjectSettings& settings,
   const auto calendars = settings.calendars;
   context.read_calendar = [root, calendars](const std::string& name) -> Result<std::string> {
     const auto named = calendars.find(name);
-    const std::string path = real_path(root + "/" + (named == calendars.end() ? name : named->second));
+    const std::string path =
+        real_path(root + "/" + (named == calendars.end() ? name : named->second));
     if (path.empty() || !is_below(path, root))
       return Error{ErrorCode::NotFound, fmt::format("no calendar '{}' in the project", name)};
     return read_file(path, kCalendarBytesMax);
@@ -181,11 +191,13 @@ bool check_link(const std::string& path, const std::string& relative, const Layo
                 std::vector<Diagnostic>& diagnostics) {
   const std::string real = real_path(path);
   if (real.empty()) {
-    diagnostics.push_back(entry_problem(relative, "a link that leads nowhere, or in a circle", "remove it"));
+    diagnostics.push_back(
+        entry_problem(relative, "a link that leads nowhere, or in a circle", "remove it"));
     return false;
   }
   if (is_below(real, layout.root)) return true;
-  diagnostics.push_back(entry_problem(relative, "a link that leads out of the project", "copy the file instead"));
+  diagnostics.push_back(
+      entry_problem(relative, "a link that leads out of the project", "copy the file instead"));
   return false;
 }
 
@@ -194,16 +206,19 @@ bool is_yaml(std::string_view name) { return name.ends_with(".yaml") || name.end
 }  // namespace
 
 std::optional<DagPath> find_dag(const Layout& layout, const std::string& name,
-                                 std::vector<Diagnostic>& diagnostics) {
-  if (name.empty() || name[0] == '.' || name == "__pycache__" || name == kSettingsName) return std::nullopt;
+                                std::vector<Diagnostic>& diagnostics) {
+  if (name.empty() || name[0] == '.' || name == "__pycache__" || name == kSettingsName)
+    return std::nullopt;
   DagPath entry;
   entry.path = layout.dags_folder + "/" + name;
-  const std::string prefix =
-      layout.dags_folder == layout.root ? "" : layout.dags_folder.substr(layout.root.size() + 1) + "/";
+  const std::string prefix = layout.dags_folder == layout.root
+                                 ? ""
+                                 : layout.dags_folder.substr(layout.root.size() + 1) + "/";
   entry.relative = prefix + name;
   struct stat info {};
   if (::lstat(entry.path.c_str(), &info) != 0) return std::nullopt;
-  if (S_ISLNK(info.st_mode) && !check_link(entry.path, entry.relative, layout, diagnostics)) return std::nullopt;
+  if (S_ISLNK(info.st_mode) && !check_link(entry.path, entry.relative, layout, diagnostics))
+    return std::nullopt;
   if (is_folder(entry.path)) {
     entry.folder = entry.path;
     entry.name = name;
@@ -212,7 +227,8 @@ std::optional<DagPath> find_dag(const Layout& layout, const std::string& name,
     entry.path += file;
     entry.relative += file;
     if (::lstat(entry.path.c_str(), &info) != 0) return std::nullopt;
-    if (S_ISLNK(info.st_mode) && !check_link(entry.path, entry.relative, layout, diagnostics)) return std::nullopt;
+    if (S_ISLNK(info.st_mode) && !check_link(entry.path, entry.relative, layout, diagnostics))
+      return std::nullopt;
     return entry;
   }
   if (!is_yaml(name)) return std::nullopt;
@@ -232,7 +248,8 @@ std::vector<std::string> dag_names(const Layout& layout) {
   return names;
 }
 
-ReadFile read_dag_file(const DagPath& entry, const DagFileContext& base, const LoadOptions& options) {
+ReadFile read_dag_file(const DagPath& entry, const DagFileContext& base,
+                       const LoadOptions& options) {
   ReadFile read;
   read.file.relative_file = entry.relative;
   read.file.loaded.id = entry.name;
@@ -249,8 +266,10 @@ ReadFile read_dag_file(const DagPath& entry, const DagFileContext& base, const L
   const auto text = read_file(entry.path, options.limits.bytes);
   if (!text) {
     const std::string& message = text.error().message;
-    const std::string cause = message.substr(message.find("': ") == std::string::npos ? 0 : message.find("': ") + 3);
-    read.file.loaded.diagnostics.push_back(entry_problem(entry.relative, "the file cannot be read: " + cause, ""));
+    const std::string cause =
+        message.substr(message.find("': ") == std::string::npos ? 0 : message.find("': ") + 3);
+    read.file.loaded.diagnostics.push_back(
+        entry_problem(entry.relative, "the file cannot be read: " + cause, ""));
     return read;
   }
   context.file = entry.relative;
@@ -267,7 +286,8 @@ ReadFile read_dag_file(const DagPath& entry, const DagFileContext& base, const L
     const std::string beside = folder + "/" + name;
     read.signs.emplace_back(beside, sign_of(beside));
     const std::string real = real_path(beside);
-    if (!real.empty() && is_below(real, real_path(folder))) return read_file(real, kCalendarBytesMax);
+    if (!real.empty() && is_below(real, real_path(folder)))
+      return read_file(real, kCalendarBytesMax);
     return find_calendar(name);
   };
   read.file.loaded = load_dag(*text, context);

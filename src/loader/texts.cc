@@ -15,9 +15,11 @@ namespace {
 /// What a template of one task may use.
 class TaskTexts {
  public:
-  TaskTexts(const Outline& outline, const json::object& params, const DagFileContext& context, Report& report)
+  TaskTexts(const Outline& outline, const json::object& params, const DagFileContext& context,
+            Report& report)
       : outline_(outline), params_(params), context_(context), report_(report) {
-    for (std::size_t i = 0; i < outline.tasks.size(); ++i) index_.emplace(outline.tasks[i].task.id, i);
+    for (std::size_t i = 0; i < outline.tasks.size(); ++i)
+      index_.emplace(outline.tasks[i].task.id, i);
     for (const auto& [name, schema] : params) param_names_.emplace_back(name);
   }
 
@@ -31,7 +33,8 @@ class TaskTexts {
     } else if (command.kind == Command::Kind::Argv) {
       for (const YamlNode& word : entry.run->items)
         if (word.is_scalar()) check_text(word, Use::Plain);
-      if (entry.run->items[0].is_scalar()) check_program(entry.run->items[0], entry.run->items[0].text);
+      if (entry.run->items[0].is_scalar())
+        check_program(entry.run->items[0], entry.run->items[0].text);
     }
     if (entry.map && entry.map->is_mapping())
       for (std::size_t i = 1; i < entry.map->items.size(); i += 2)
@@ -39,8 +42,8 @@ class TaskTexts {
     check_how(root);
   }
 
-  /// `env` and `working_folder` are inherited, so that one text belongs to many tasks: it is checked once, with
-  /// the names of the first that uses it.
+  /// `env` and `working_folder` are inherited, so that one text belongs to many tasks: it is
+  /// checked once, with the names of the first that uses it.
   void check_how(const YamlNode& root) {
     for (const auto& [name, text] : current_->task.environment) check_at(root, text);
     if (current_->task.working_folder) check_at(root, *current_->task.working_folder);
@@ -80,12 +83,14 @@ class TaskTexts {
       }
     }
     if (current_->task.map)
-      for (const auto& argument : current_->task.map->arguments) scope_->map_arguments.push_back(argument.name);
+      for (const auto& argument : current_->task.map->arguments)
+        scope_->map_arguments.push_back(argument.name);
     return *scope_;
   }
 
   void add(Severity severity, const YamlNode& node, const TemplateError& e) {
-    report_.add(severity, report_.place(node, e.offset), static_cast<int>(e.length), e.message, e.hint);
+    report_.add(severity, report_.place(node, e.offset), static_cast<int>(e.length), e.message,
+                e.hint);
   }
 
   std::optional<Template> check_text(const YamlNode& node, Use use) {
@@ -102,7 +107,8 @@ class TaskTexts {
   }
 
   /// Names after `var.value.`, `var.json.` or `conn.` that the project does not declare.
-  void check_declared(const YamlNode& node, const std::string& root, const std::optional<std::vector<std::string>>& names) {
+  void check_declared(const YamlNode& node, const std::string& root,
+                      const std::optional<std::vector<std::string>>& names) {
     if (!names) return;
     static const RE2 kVariable(R"(\bvar\.(?:value|json)\.([A-Za-z_][A-Za-z0-9_]*))");
     static const RE2 kConnection(R"(\bconn\.([A-Za-z_][A-Za-z0-9_]*))");
@@ -113,7 +119,8 @@ class TaskTexts {
       if (word == "get" || std::find(names->begin(), names->end(), word) != names->end()) continue;
       const auto offset = static_cast<std::size_t>(name.data() - node.text.data());
       report_.add(Severity::Warning, report_.place(node, offset), static_cast<int>(word.size()),
-                  fmt::format("{} '{}' is not declared in etesian.yaml", is_variable ? "variable" : "connection", word),
+                  fmt::format("{} '{}' is not declared in etesian.yaml",
+                              is_variable ? "variable" : "connection", word),
                   did_you_mean(word, *names));
     }
   }
@@ -121,7 +128,8 @@ class TaskTexts {
   void warn_unquoted(const YamlNode& node, const Template& parsed) {
     for (TemplateError e : parsed.unquoted_params()) {
       static const RE2 kName(R"(params\.([A-Za-z_][A-Za-z0-9_]*)|params\[['"]([^'"]*)['"]\])");
-      re2::StringPiece text(node.text.data() + e.offset, std::min(e.length, node.text.size() - e.offset));
+      re2::StringPiece text(node.text.data() + e.offset,
+                            std::min(e.length, node.text.size() - e.offset));
       std::string dotted, indexed;
       RE2::PartialMatch(text, kName, &dotted, &indexed);
       const std::string& name = dotted.empty() ? indexed : dotted;
@@ -136,7 +144,8 @@ class TaskTexts {
     const json::value* schema = params_.if_contains(name);
     if (!schema || !schema->is_object()) return false;
     const json::object& object = schema->as_object();
-    if (object.contains("enum") || object.contains("pattern") || object.contains("const")) return true;
+    if (object.contains("enum") || object.contains("pattern") || object.contains("const"))
+      return true;
     const json::value* type = object.if_contains("type");
     return type && (*type == "integer" || *type == "number" || *type == "boolean");
   }
@@ -145,12 +154,15 @@ class TaskTexts {
     const auto parsed = check_text(node, Use::Plain);
     static const RE2 kOneExpression(R"(\s*\{\{(?:[^{}]|\{[^{}]*\})*\}\}\s*)");
     if (!parsed || RE2::FullMatch(node.text, kOneExpression)) return;
-    report_.error(node, "a source of 'map' must be exactly one {{ expression }}, so that it gives a list, not a text");
+    report_.error(node,
+                  "a source of 'map' must be exactly one {{ expression }}, so that it gives a "
+                  "list, not a text");
   }
 
   /// The program of a shell command, where the text shows it plainly.
   void check_command(const YamlNode& node, const std::string& line) {
-    static const RE2 kProgram(R"(\s*(?:[A-Za-z_][A-Za-z0-9_]*=[A-Za-z0-9_./:-]*\s+)*([A-Za-z0-9_.@%+/-]+)(?:\s.*)?)");
+    static const RE2 kProgram(
+        R"(\s*(?:[A-Za-z_][A-Za-z0-9_]*=[A-Za-z0-9_./:-]*\s+)*([A-Za-z0-9_.@%+/-]+)(?:\s.*)?)");
     re2::StringPiece program;
     if (!RE2::FullMatch(line, kProgram, &program)) return;
     const auto offset = static_cast<std::size_t>(program.data() - line.data());
@@ -158,7 +170,8 @@ class TaskTexts {
   }
 
   void check_program(const YamlNode& node, const std::string& program, std::size_t offset = 0) {
-    const bool is_relative_path = program.find('/') != std::string::npos && !program.starts_with('/');
+    const bool is_relative_path =
+        program.find('/') != std::string::npos && !program.starts_with('/');
     if (!context_.look || !is_relative_path || program.find("{{") != std::string::npos) return;
     std::string path = program;
     if (const auto& folder = current_->task.working_folder) {
@@ -169,15 +182,18 @@ class TaskTexts {
     const Mark place = report_.place(node, offset);
     const auto length = static_cast<int>(program.size());
     if (!facts.exists)
-      report_.add(Severity::Error, place, length, fmt::format("no file '{}' in the dag's folder", path),
+      report_.add(Severity::Error, place, length,
+                  fmt::format("no file '{}' in the dag's folder", path),
                   "paths are relative to the folder of dag.yaml");
     else if (facts.is_folder)
       report_.add(Severity::Error, place, length, fmt::format("'{}' is a folder", path));
     else if (!facts.is_executable)
       report_.add(Severity::Error, place, length, fmt::format("'{}' is not executable", path),
-                  fmt::format("chmod +x {}{}", path, facts.has_interpreter ? "" : ", and begin it with a '#!' line"));
+                  fmt::format("chmod +x {}{}", path,
+                              facts.has_interpreter ? "" : ", and begin it with a '#!' line"));
     else if (!facts.has_interpreter)
-      report_.add(Severity::Warning, place, length, fmt::format("'{}' does not begin with a '#!' line", path),
+      report_.add(Severity::Warning, place, length,
+                  fmt::format("'{}' does not begin with a '#!' line", path),
                   "without one it is run by /bin/sh");
   }
 

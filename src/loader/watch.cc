@@ -8,14 +8,17 @@
 
 namespace etesian {
 
-FolderWatch::FolderWatch() : fd_(::inotify_init1(IN_CLOEXEC | IN_NONBLOCK)) { is_watching_all_ = fd_.get() >= 0; }
+FolderWatch::FolderWatch() : fd_(::inotify_init1(IN_CLOEXEC | IN_NONBLOCK)) {
+  is_watching_all_ = fd_.get() >= 0;
+}
 
 void FolderWatch::add(const std::string& folder, const std::string& owner) {
   if (!fd_) return;
   // Not IN_MODIFY: a file that is still being written is read when its writer closes it.
-  const int id = ::inotify_add_watch(fd_.get(), folder.c_str(),
-                                     IN_CLOSE_WRITE | IN_MOVED_TO | IN_MOVED_FROM | IN_CREATE | IN_DELETE | IN_ATTRIB |
-                                         IN_DELETE_SELF | IN_MOVE_SELF | IN_ONLYDIR);
+  const int id =
+      ::inotify_add_watch(fd_.get(), folder.c_str(),
+                          IN_CLOSE_WRITE | IN_MOVED_TO | IN_MOVED_FROM | IN_CREATE | IN_DELETE |
+                              IN_ATTRIB | IN_DELETE_SELF | IN_MOVE_SELF | IN_ONLYDIR);
   if (id < 0)
     is_watching_all_ = false;
   else

@@ -13,7 +13,8 @@ class FolderWatch {
   FolderWatch();
   /// Files that are written, moved or removed in `folder` will be noticed as `owner`.
   void add(const std::string& folder, const std::string& owner);
-  /// Owners noticed since the last call. For the owner "" the name of the file in the folder is given instead.
+  /// Owners noticed since the last call. For the owner "" the name of the file in the folder is
+  /// given instead.
   struct Noticed {
     std::set<std::string> owners, names;
     bool is_certain = true;  ///< False after an overflow, or when a folder is not watched.

@@ -15,15 +15,16 @@ namespace {
 
 constexpr std::size_t kDatesMax = 10'000;
 
-std::optional<Instant> read_instant(const YamlNode& node, std::string_view what, const std::string& zone,
-                                    Report& report) {
+std::optional<Instant> read_instant(const YamlNode& node, std::string_view what,
+                                    const std::string& zone, Report& report) {
   const auto text = text_of(node, what, report);
   if (!text) return std::nullopt;
   std::string problem;
   const auto instant = instant_in_zone(*text, zone, problem);
   if (!instant)
-    report.error(node, fmt::format("'{}' must be a date or a time, not {}: {}", what, shown(node), problem),
-                 "write for example 2024-03-09 or 2024-03-09T02:30");
+    report.error(
+        node, fmt::format("'{}' must be a date or a time, not {}: {}", what, shown(node), problem),
+        "write for example 2024-03-09 or 2024-03-09T02:30");
   return instant;
 }
 
@@ -38,12 +39,16 @@ void check_cron(const YamlNode& node, const CronSchedule& schedule, Report& repo
   int column = 0;
   static const RE2 kPlace(R"((?:column|position|character) (\d+))");
   const bool has_place = RE2::PartialMatch(message, kPlace, &column) && column >= 1;
-  const Mark place = has_place ? report.place(node, static_cast<std::size_t>(column - 1)) : node.start;
-  report.add(Severity::Error, place, has_place ? 1 : std::max(1, node.end.column - node.start.column),
-             std::move(message), "five fields: minute hour day month weekday, or a preset such as @daily");
+  const Mark place =
+      has_place ? report.place(node, static_cast<std::size_t>(column - 1)) : node.start;
+  report.add(Severity::Error, place,
+             has_place ? 1 : std::max(1, node.end.column - node.start.column), std::move(message),
+             "five fields: minute hour day month weekday, or a preset such as @daily");
 }
 
-bool is_manual(const YamlNode& node) { return node.is_null() || node.text == "@manual" || node.text == "manual"; }
+bool is_manual(const YamlNode& node) {
+  return node.is_null() || node.text == "@manual" || node.text == "manual";
+}
 
 /// "previous", "none" or a length before the fire time.
 void read_data_interval(Section& section, IntervalRule& rule, Duration& length) {
@@ -51,11 +56,13 @@ void read_data_interval(Section& section, IntervalRule& rule, Duration& length) 
   if (!node) return;
   rule = node->text == "previous" ? IntervalRule::SincePrevious : IntervalRule::Trigger;
   if (!node->is_scalar() || (node->text != "previous" && node->text != "none")) {
-    if (const auto v = node->is_scalar() ? duration_from_text(node->text) : Error{ErrorCode::InvalidInput, ""})
+    if (const auto v =
+            node->is_scalar() ? duration_from_text(node->text) : Error{ErrorCode::InvalidInput, ""})
       length = *v;
     else
-      section.report().error(*node, fmt::format("'data_interval' must be previous, none or a length of time, not {}",
-                                                shown(*node)));
+      section.report().error(
+          *node, fmt::format("'data_interval' must be previous, none or a length of time, not {}",
+                             shown(*node)));
   }
 }
 
@@ -68,7 +75,8 @@ void read_cron(Section& section, const std::vector<const YamlNode*>& nodes, When
   std::vector<std::string> texts;
   for (const YamlNode* node : nodes) {
     texts.push_back(node->text);
-    const bool is_special = node->text == "@once" || node->text == "@continuous" || is_manual(*node);
+    const bool is_special =
+        node->text == "@once" || node->text == "@continuous" || is_manual(*node);
     if (!is_special) {
       check_cron(*node, cron, report);
       cron.expressions.push_back(node->text);
@@ -81,7 +89,8 @@ void read_cron(Section& section, const std::vector<const YamlNode*>& nodes, When
     }
   }
   if (!cron.expressions.empty()) when.schedule.kind = std::move(cron);
-  for (const std::string& text : texts) when.schedule_text += (when.schedule_text.empty() ? "" : " | ") + text;
+  for (const std::string& text : texts)
+    when.schedule_text += (when.schedule_text.empty() ? "" : " | ") + text;
 }
 
 void read_dates(const YamlNode& node, When& when, Report& report) {
@@ -91,9 +100,11 @@ void read_dates(const YamlNode& node, When& when, Report& report) {
     return;
   }
   for (const YamlNode& item : node.items)
-    if (const auto at = read_instant(item, "dates", when.timezone, report)) schedule.dates.push_back(*at);
+    if (const auto at = read_instant(item, "dates", when.timezone, report))
+      schedule.dates.push_back(*at);
   std::sort(schedule.dates.begin(), schedule.dates.end());
-  schedule.dates.erase(std::unique(schedule.dates.begin(), schedule.dates.end()), schedule.dates.end());
+  schedule.dates.erase(std::unique(schedule.dates.begin(), schedule.dates.end()),
+                       schedule.dates.end());
   when.schedule_text = fmt::format("{} dates", schedule.dates.size());
   when.schedule.kind = std::move(schedule);
 }
@@ -125,7 +136,8 @@ void read_kind(Section& section, When& when) {
     report.error(*section.key_node("data_interval"), "'data_interval' needs 'cron' or 'every'");
 }
 
-void read_holidays(const YamlNode& node, When& when, const ReadCalendar& read_calendar, Report& report) {
+void read_holidays(const YamlNode& node, When& when, const ReadCalendar& read_calendar,
+                   Report& report) {
   Section section(node, "'holidays'", report);
   HolidayRule rule;
   if (const auto v = section.choice("do", {"exclude", "shift_forward", "shift_backward"}))
@@ -157,7 +169,8 @@ void read_zone_and_dst(Section& section, When& when) {
       if (zone)
         when.timezone = *name;
       else
-        report.error(*node, zone.error().message, "names are those of the tz database: Asia/Seoul, Europe/Berlin");
+        report.error(*node, zone.error().message,
+                     "names are those of the tz database: Asia/Seoul, Europe/Berlin");
     }
   const YamlNode* dst = section.get("dst");
   if (!dst) return;
@@ -170,8 +183,10 @@ void read_zone_and_dst(Section& section, When& when) {
     return;
   }
   Section parts(*dst, "'dst'", report);
-  if (const auto v = parts.choice("gap", {"skip", "at_transition", "shift"})) when.dst.gap = static_cast<DstGap>(*v);
-  if (const auto v = parts.choice("fold", {"first", "second", "both"})) when.dst.fold = static_cast<DstFold>(*v);
+  if (const auto v = parts.choice("gap", {"skip", "at_transition", "shift"}))
+    when.dst.gap = static_cast<DstGap>(*v);
+  if (const auto v = parts.choice("fold", {"first", "second", "both"}))
+    when.dst.fold = static_cast<DstFold>(*v);
   parts.finish();
 }
 
@@ -180,7 +195,8 @@ void check_schedule(const YamlNode& node, const When& when, Report& report) {
   const Schedule& schedule = when.schedule;
   if (schedule.start && schedule.end && *schedule.end < *schedule.start)
     report.error(*node.find("end"), "'end' is before 'start'");
-  if (schedule.catchup && !schedule.start && !std::holds_alternative<ManualSchedule>(schedule.kind) &&
+  if (schedule.catchup && !schedule.start &&
+      !std::holds_alternative<ManualSchedule>(schedule.kind) &&
       !std::holds_alternative<DatesSchedule>(schedule.kind))
     if (const YamlNode* catchup = node.find("catchup"))
       report.error(*catchup, "'catchup' needs 'start': the first run to catch up on");
@@ -191,7 +207,8 @@ void check_schedule(const YamlNode& node, const When& when, Report& report) {
 
 }  // namespace
 
-std::optional<Instant> instant_in_zone(const std::string& text, const std::string& zone, std::string& problem) {
+std::optional<Instant> instant_in_zone(const std::string& text, const std::string& zone,
+                                       std::string& problem) {
   const auto at = instant_from_text(text);
   if (!at) {
     problem = at.error().message;
@@ -222,8 +239,9 @@ Result<std::vector<std::string>> calendar_days(const std::string& text) {
                                             rest[rest.find_first_not_of(" \t\r")] == '#');
     if (is_read && is_comment) continue;
     if (!is_read || day.empty() || !instant_from_text(day))
-      return Error{ErrorCode::InvalidInput, fmt::format("calendar line {}: '{}' does not begin with a date", number,
-                                                        line.substr(0, 40))};
+      return Error{ErrorCode::InvalidInput,
+                   fmt::format("calendar line {}: '{}' does not begin with a date", number,
+                               line.substr(0, 40))};
     days.insert(day);
   }
   return std::vector<std::string>(days.begin(), days.end());
@@ -270,7 +288,8 @@ std::vector<Need> read_needs(const YamlNode& node, Report& report) {
   return needs;
 }
 
-When read_when(const YamlNode& node, When when, WhenLevel level, const ReadCalendar& read_calendar, Report& report) {
+When read_when(const YamlNode& node, When when, WhenLevel level, const ReadCalendar& read_calendar,
+               Report& report) {
   YamlNode shorthand;
   if (!node.is_mapping() && !node.is_null()) {  // when: "0 3 * * *"
     shorthand.kind = YamlNode::Kind::Mapping;
@@ -288,7 +307,8 @@ When read_when(const YamlNode& node, When when, WhenLevel level, const ReadCalen
     when.overlap = static_cast<Overlap>(*v);
   if (const auto v = section.duration("run_timeout")) when.run_timeout = v;
   if (const auto v = section.flag("paused")) when.paused = *v;
-  if (const YamlNode* holidays = section.get("holidays")) read_holidays(*holidays, when, read_calendar, report);
+  if (const YamlNode* holidays = section.get("holidays"))
+    read_holidays(*holidays, when, read_calendar, report);
   if (level == WhenLevel::Dag) {
     read_kind(section, when);
     if (const YamlNode* start = section.get("start"))
@@ -296,7 +316,8 @@ When read_when(const YamlNode& node, When when, WhenLevel level, const ReadCalen
     if (const YamlNode* end = section.get("end"))
       when.schedule.end = read_instant(*end, "end", when.timezone, report);
     if (const YamlNode* needs = section.get("needs")) when.needs = read_needs(*needs, report);
-    if (std::holds_alternative<ContinuousSchedule>(when.schedule.kind) && !section.get("max_active_runs"))
+    if (std::holds_alternative<ContinuousSchedule>(when.schedule.kind) &&
+        !section.get("max_active_runs"))
       when.max_active_runs = 1;
     if (when.schedule_text.empty()) when.schedule_text = "@manual";
   }
@@ -309,8 +330,8 @@ const Homes& when_keys() {
   static const Homes kKeys = [] {
     Homes keys;
     for (const char* key :
-         {"cron", "every", "dates", "timezone", "start", "end", "catchup", "dst", "max_active_runs", "overlap",
-          "holidays", "needs", "run_timeout", "paused", "data_interval"})
+         {"cron", "every", "dates", "timezone", "start", "end", "catchup", "dst", "max_active_runs",
+          "overlap", "holidays", "needs", "run_timeout", "paused", "data_interval"})
       keys.emplace_back(key, "when");
     return keys;
   }();

@@ -28,17 +28,18 @@ enum class WhenLevel { Project, Dag };
 /// The text of a calendar: a name that the project lists, or a path relative to the DAG's folder.
 using ReadCalendar = std::function<Result<std::string>(const std::string& name)>;
 
-/// Reads `when:` (a mapping, or a cron expression or preset alone, or null for manual runs) over the
-/// project's presets, and compiles the schedule so that its mistakes are found now.
-When read_when(const YamlNode& node, When inherited, WhenLevel level, const ReadCalendar& read_calendar,
-               Report& report);
+/// Reads `when:` (a mapping, or a cron expression or preset alone, or null for manual runs) over
+/// the project's presets, and compiles the schedule so that its mistakes are found now.
+When read_when(const YamlNode& node, When inherited, WhenLevel level,
+               const ReadCalendar& read_calendar, Report& report);
 /// `needs:` of a DAG or a task.
 std::vector<Need> read_needs(const YamlNode& node, Report& report);
-/// Days of a calendar: one date a line, then anything; '#' begins a comment. Errors: InvalidInput, with the
-/// number of the line.
+/// Days of a calendar: one date a line, then anything; '#' begins a comment. Errors: InvalidInput,
+/// with the number of the line.
 Result<std::vector<std::string>> calendar_days(const std::string& text);
 /// A date or time without an offset is what the clock on the wall of `zone` shows.
-std::optional<Instant> instant_in_zone(const std::string& text, const std::string& zone, std::string& problem);
+std::optional<Instant> instant_in_zone(const std::string& text, const std::string& zone,
+                                       std::string& problem);
 const Homes& when_keys();
 
 }  // namespace etesian

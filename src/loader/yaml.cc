@@ -36,7 +36,8 @@ Mark mark_at(std::string_view text, std::size_t offset) {
 
 /// First byte that is not part of valid UTF-8.
 std::size_t first_invalid(std::string_view text) {
-  std::size_t good = 0, bad = text.size();  // binary search: prefixes of valid text may cut a character
+  std::size_t good = 0,
+              bad = text.size();  // binary search: prefixes of valid text may cut a character
   while (good + 4 < bad) {
     std::size_t middle = good + (bad - good) / 2;
     while (middle > good && (static_cast<unsigned char>(text[middle]) & 0xc0) == 0x80) --middle;
@@ -64,8 +65,9 @@ bool check_characters(std::string_view text, Report& report) {
     return refuse(0, "the file begins with a byte order mark", "save it as UTF-8 without BOM");
   if (!is_utf8(text)) {
     const std::size_t at = first_invalid(text);
-    return refuse(at, fmt::format("byte 0x{:02x} is not valid UTF-8", static_cast<unsigned char>(text[at])),
-                  "save the file as UTF-8");
+    return refuse(
+        at, fmt::format("byte 0x{:02x} is not valid UTF-8", static_cast<unsigned char>(text[at])),
+        "save the file as UTF-8");
   }
   for (std::size_t i = 0; i < text.size(); ++i) {
     const auto c = static_cast<unsigned char>(text[i]);
@@ -74,8 +76,9 @@ bool check_characters(std::string_view text, Report& report) {
     if (c != 0xe2 || i + 2 >= text.size()) continue;
     const auto second = static_cast<unsigned char>(text[i + 1]);
     const auto third = static_cast<unsigned char>(text[i + 2]);
-    const bool is_bidi = (second == 0x80 && (third == 0x8e || third == 0x8f || (third >= 0xaa && third <= 0xae))) ||
-                         (second == 0x81 && third >= 0xa6 && third <= 0xa9);
+    const bool is_bidi =
+        (second == 0x80 && (third == 0x8e || third == 0x8f || (third >= 0xaa && third <= 0xae))) ||
+        (second == 0x81 && third >= 0xa6 && third <= 0xa9);
     if (is_bidi)
       return refuse(i,
                     fmt::format("U+{:04X} changes the direction of text and hides what is written",
@@ -164,8 +167,11 @@ class Builder {
   bool take(const yaml_event_t& event) {
     switch (event.type) {
       case YAML_DOCUMENT_START_EVENT:
-        if (root_) return refuse(event.start_mark, "a second document begins here", "keep one document a file");
-        if (event.data.document_start.tag_directives.start != event.data.document_start.tag_directives.end)
+        if (root_)
+          return refuse(event.start_mark, "a second document begins here",
+                        "keep one document a file");
+        if (event.data.document_start.tag_directives.start !=
+            event.data.document_start.tag_directives.end)
           return refuse(event.start_mark, "tags are not allowed");
         return true;
       case YAML_ALIAS_EVENT: return take_alias(event);
@@ -194,9 +200,10 @@ class Builder {
   bool count(const yaml_event_t& event, std::size_t nodes) {
     nodes_ += nodes;
     if (nodes_ <= limits_.nodes) return true;
-    return refuse(event.start_mark,
-                  fmt::format("more than {} values (aliases counted as what they stand for)", limits_.nodes),
-                  "split the file");
+    return refuse(
+        event.start_mark,
+        fmt::format("more than {} values (aliases counted as what they stand for)", limits_.nodes),
+        "split the file");
   }
 
   bool open(const yaml_event_t& event, YamlNode::Kind kind, const yaml_char_t* anchor,
@@ -225,14 +232,17 @@ class Builder {
     if (has_tag(event, scalar.tag) || !count(event, 1)) return false;
     YamlNode node;
     node.text.assign(reinterpret_cast<const char*>(scalar.value), scalar.length);
-    node.style = scalar.style == YAML_PLAIN_SCALAR_STYLE ? YamlNode::Style::Plain
-                 : scalar.style == YAML_LITERAL_SCALAR_STYLE || scalar.style == YAML_FOLDED_SCALAR_STYLE
-                     ? YamlNode::Style::Block
-                     : YamlNode::Style::Quoted;
+    node.style =
+        scalar.style == YAML_PLAIN_SCALAR_STYLE ? YamlNode::Style::Plain
+        : scalar.style == YAML_LITERAL_SCALAR_STYLE || scalar.style == YAML_FOLDED_SCALAR_STYLE
+            ? YamlNode::Style::Block
+            : YamlNode::Style::Quoted;
     node.start = mark_of(event.start_mark);
     node.end = mark_of(event.end_mark);
-    if (node.text.find('\0') != std::string::npos) return refuse(event.start_mark, "the text holds a NUL character");
-    return place(std::move(node), scalar.anchor != nullptr ? reinterpret_cast<const char*>(scalar.anchor) : "");
+    if (node.text.find('\0') != std::string::npos)
+      return refuse(event.start_mark, "the text holds a NUL character");
+    return place(std::move(node),
+                 scalar.anchor != nullptr ? reinterpret_cast<const char*>(scalar.anchor) : "");
   }
 
   bool take_alias(const yaml_event_t& event) {
@@ -248,7 +258,8 @@ class Builder {
   }
 
   bool is_open(const std::string& anchor) const {
-    return std::any_of(open_.begin(), open_.end(), [&](const Open& o) { return o.anchor == anchor; });
+    return std::any_of(open_.begin(), open_.end(),
+                       [&](const Open& o) { return o.anchor == anchor; });
   }
 
   static std::size_t nodes_in(const YamlNode& node) {
@@ -291,7 +302,8 @@ class Builder {
     return merge(event, mapping, seen);
   }
 
-  bool merge(const yaml_event_t& event, YamlNode& mapping, const std::map<std::string_view, Mark>& seen) {
+  bool merge(const yaml_event_t& event, YamlNode& mapping,
+             const std::map<std::string_view, Mark>& seen) {
     std::set<std::string, std::less<>> have;
     for (const auto& [key, mark] : seen) have.emplace(key);
     std::vector<YamlNode> own, added;
@@ -303,8 +315,10 @@ class Builder {
         continue;
       }
       std::vector<YamlNode> sources;
-      if (value.is_sequence()) sources = std::move(value.items);
-      else sources.push_back(std::move(value));
+      if (value.is_sequence())
+        sources = std::move(value.items);
+      else
+        sources.push_back(std::move(value));
       for (YamlNode& source : sources) {
         if (!source.is_mapping()) {
           report_.error(source, "'<<' takes a mapping or a list of mappings");
@@ -342,7 +356,8 @@ class Builder {
 
 bool looks_like_number(std::string_view text) {
   if (!text.empty() && (text[0] == '-' || text[0] == '+')) text.remove_prefix(1);
-  const bool has_leading_zero = text.size() > 1 && text[0] == '0' && text[1] >= '0' && text[1] <= '9';
+  const bool has_leading_zero =
+      text.size() > 1 && text[0] == '0' && text[1] >= '0' && text[1] <= '9';
   return !text.empty() && !has_leading_zero && (text[0] >= '0' && text[0] <= '9');
 }
 
@@ -360,11 +375,13 @@ const YamlNode* YamlNode::find(std::string_view key) const {
   return nullptr;
 }
 
-std::optional<YamlNode> parse_yaml(std::string_view text, const YamlLimits& limits, Report& report) {
+std::optional<YamlNode> parse_yaml(std::string_view text, const YamlLimits& limits,
+                                   Report& report) {
   if (text.size() > limits.bytes) {
-    report.add(Severity::Error, {}, 1,
-               fmt::format("the file has {} bytes, more than the {} allowed", text.size(), limits.bytes),
-               "split it, or move long texts into files of their own");
+    report.add(
+        Severity::Error, {}, 1,
+        fmt::format("the file has {} bytes, more than the {} allowed", text.size(), limits.bytes),
+        "split it, or move long texts into files of their own");
     return std::nullopt;
   }
   if (!check_characters(text, report)) return std::nullopt;
@@ -394,9 +411,11 @@ json::value to_json(const YamlNode& node) {
   const char* const begin = text.data() + (text[0] == '+' ? 1 : 0);
   const char* const end = text.data() + text.size();
   std::int64_t whole = 0;
-  if (const auto [p, code] = std::from_chars(begin, end, whole); p == end && code == std::errc()) return whole;
+  if (const auto [p, code] = std::from_chars(begin, end, whole); p == end && code == std::errc())
+    return whole;
   double real = 0;
-  if (const auto [p, code] = std::from_chars(begin, end, real); p == end && code == std::errc()) return real;
+  if (const auto [p, code] = std::from_chars(begin, end, real); p == end && code == std::errc())
+    return real;
   return json::string(node.text);
 }
 

@@ -67,13 +67,13 @@ class Report {
   bool has_errors_ = false;
 };
 
-/// Reads a file that holds one YAML document without tags. Never more than one mistake of YAML itself is
-/// reported, because what follows it has no meaning; repeated keys are all reported. Bounded in time and
-/// memory by `limits`. nullopt: an error was reported.
+/// Reads a file that holds one YAML document without tags. Never more than one mistake of YAML
+/// itself is reported, because what follows it has no meaning; repeated keys are all reported.
+/// Bounded in time and memory by `limits`. nullopt: an error was reported.
 std::optional<YamlNode> parse_yaml(std::string_view text, const YamlLimits& limits, Report& report);
 
-/// JSON value by YAML 1.2's core schema: unquoted null, true, false and decimal numbers are what they
-/// look like, all else is text.
+/// JSON value by YAML 1.2's core schema: unquoted null, true, false and decimal numbers are what
+/// they look like, all else is text.
 json::value to_json(const YamlNode& node);
 
 }  // namespace etesian

@@ -38,8 +38,9 @@ struct Frame {
 
 void append_frame(std::string& out, const Frame& frame);
 std::string segment_path(const std::string& folder, std::uint64_t number);
-/// Sparse index beside a segment of one try: (u64 seq, u64 offset of its frame) about every 256 KiB.
-/// The top bit of seq marks the last entry: the try goes on, from that seq, in segment `offset`.
+/// Sparse index beside a segment of one try: (u64 seq, u64 offset of its frame) about every 256
+/// KiB. The top bit of seq marks the last entry: the try goes on, from that seq, in segment
+/// `offset`.
 std::string index_path(const std::string& folder, std::uint64_t number);
 inline constexpr std::uint64_t kIndexMoved = 1ULL << 63;
 

@@ -56,8 +56,8 @@ class Chain {
     return std::nullopt;
   }
 
-  /// Leaves out as much as the indexes allow of the lines before `seq`. The first, shared segment has
-  /// none and is short; call it when the chain has left that (`is_own`).
+  /// Leaves out as much as the indexes allow of the lines before `seq`. The first, shared segment
+  /// has none and is short; call it when the chain has left that (`is_own`).
   void skip_towards(std::uint64_t seq) {
     for (;;) {
       const std::vector<IndexEntry> index = read_index(folder_, segment_);
@@ -96,8 +96,9 @@ class Chain {
 };
 
 Error not_there(const Uuid& id) {
-  return {ErrorCode::NotFound,
-          fmt::format("read log of try {}: its segment is gone (removed by retention)", to_text(id))};
+  return {
+      ErrorCode::NotFound,
+      fmt::format("read log of try {}: its segment is gone (removed by retention)", to_text(id))};
 }
 
 std::string with_commas(std::uint64_t n) {
@@ -165,15 +166,17 @@ Result<Verdict> Reader::verify(const Uuid& try_id, std::uint64_t segment, std::u
   }
   const std::string found = hash.hex();
   if (verdict.lines_found != seal.lines || bytes != seal.bytes) {
-    verdict.message = fmt::format("incomplete: {} of {} lines, {} of {} bytes", with_commas(verdict.lines_found),
-                                  with_commas(seal.lines), with_commas(bytes), with_commas(seal.bytes));
+    verdict.message =
+        fmt::format("incomplete: {} of {} lines, {} of {} bytes", with_commas(verdict.lines_found),
+                    with_commas(seal.lines), with_commas(bytes), with_commas(seal.bytes));
   } else if (found != seal.hash) {
     verdict.message = fmt::format("changed: {} lines, but hash {} where {} was sealed",
                                   with_commas(seal.lines), found, seal.hash);
   } else {
     verdict.complete = !seal.cut;
-    verdict.message = fmt::format("{}: {} lines, {} bytes, hash {}", seal.cut ? "cut at its end" : "complete",
-                                  with_commas(seal.lines), with_commas(bytes), found);
+    verdict.message =
+        fmt::format("{}: {} lines, {} bytes, hash {}", seal.cut ? "cut at its end" : "complete",
+                    with_commas(seal.lines), with_commas(bytes), found);
   }
   return verdict;
 }

@@ -14,13 +14,18 @@ namespace etesian::logs {
 
 /// One stored line, or a piece of a line over 64 KiB (`partial`: more of the same line follows).
 struct Line {
-  enum class Stream : std::uint8_t { Out = 1, Error = 2, System = 3 } stream{};  ///< System: words of Etesian itself.
+  enum class Stream : std::uint8_t {
+    Out = 1,
+    Error = 2,
+    System = 3
+  } stream{};             ///< System: words of Etesian itself.
   std::uint64_t seq = 0;  ///< From 1, numbered at the source over all streams of the try.
   Instant at{};           ///< Wall clock at the source.
   std::int64_t monotonic_ns = 0;
   bool partial = false;
   std::string bytes;  ///< As written, without the newline.
-  std::uint64_t missing_before = 0;  ///< Lines lost between this one and the one before: never silent.
+  std::uint64_t missing_before =
+      0;  ///< Lines lost between this one and the one before: never silent.
 };
 
 struct Page {

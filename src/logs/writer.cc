@@ -17,20 +17,20 @@ namespace etesian::logs {
 struct Segment {
   std::uint64_t number = 0;
   Fd file;
-  std::string buffer;           ///< Follows `written` in the file.
+  std::string buffer;  ///< Follows `written` in the file.
   std::uint64_t written = 0;
   bool is_unsynced = false;
   bool is_shared = true;
   int tries = 0;
-  Fd index;                     ///< Of a segment of one try.
+  Fd index;  ///< Of a segment of one try.
   std::uint64_t indexed_at = 0;
   std::uint64_t end() const { return written + buffer.size(); }
 };
 
 namespace {
 
-constexpr std::uint64_t kSharedMax = 4UL << 20;       ///< Then new tries get a new shared segment.
-constexpr std::uint64_t kSharePerTry = 64UL << 10;    ///< Then a try moves to its own segment.
+constexpr std::uint64_t kSharedMax = 4UL << 20;     ///< Then new tries get a new shared segment.
+constexpr std::uint64_t kSharePerTry = 64UL << 10;  ///< Then a try moves to its own segment.
 constexpr std::uint64_t kOwnMax = 64UL << 20;
 constexpr std::uint64_t kIndexStep = 256UL << 10;
 

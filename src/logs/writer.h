@@ -80,8 +80,8 @@ class SegmentStore {
   std::size_t buffered() const { return buffered_; }
   /// fdatasync of what was flushed since the last call. Errors: Unavailable.
   Result<Done> sync();
-  /// Removes the oldest segments beyond `bytes_max` in sum, and those not written for `age_max`; 0 is
-  /// no limit. Segments of running tries stay.
+  /// Removes the oldest segments beyond `bytes_max` in sum, and those not written for `age_max`; 0
+  /// is no limit. Segments of running tries stay.
   void remove_old(std::uint64_t bytes_max, Duration age_max, Instant now);
 
  private:

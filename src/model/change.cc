@@ -33,7 +33,9 @@ struct Line {
     return fmt::format("run {}: {} -> {} ({})", c.row.key, to_text(c.from), to_text(c.row.state),
                        c.reason);
   }
-  std::string operator()(const RunRemoved& c) const { return fmt::format("run {}: removed", c.run); }
+  std::string operator()(const RunRemoved& c) const {
+    return fmt::format("run {}: removed", c.run);
+  }
   std::string operator()(const TaskExpanded& c) const {
     return fmt::format("{}: {} instances", name_of(c.key), c.count);
   }
@@ -63,7 +65,9 @@ struct Line {
   std::string operator()(const PoolChanged& c) const {
     return fmt::format("pool '{}': {} slots", c.row.name, c.row.slots);
   }
-  std::string operator()(const PoolRemoved& c) const { return fmt::format("pool '{}': removed", c.name); }
+  std::string operator()(const PoolRemoved& c) const {
+    return fmt::format("pool '{}': removed", c.name);
+  }
   std::string operator()(const VariableChanged& c) const {
     return fmt::format("variable '{}': set", c.row.key);
   }

@@ -57,8 +57,8 @@ struct DagPaused {
   std::string dag_id;
   bool is_paused = false;
 };
-/// The newest scheduled run of a DAG; written with the RunCreated that it stands for (or without one
-/// where overlap or a missed window skipped it).
+/// The newest scheduled run of a DAG; written with the RunCreated that it stands for (or without
+/// one where overlap or a missed window skipped it).
 struct CursorMoved {
   std::string dag_id;
   Instant run_after{}, logical_date{};
@@ -78,7 +78,8 @@ struct RunRemoved {
   RunKey run = 0;
 };
 /// A mapped task's row with map index -1 becomes `count` (>= 1) rows 0..count-1. A later growth or
-/// shrinkage (after a clear) is a second TaskExpanded: new rows are added, surplus ones are Removed.
+/// shrinkage (after a clear) is a second TaskExpanded: new rows are added, surplus ones are
+/// Removed.
 struct TaskExpanded {
   InstanceKey key;  ///< map_index -1.
   std::int32_t count = 0;
@@ -89,7 +90,7 @@ struct TaskExpanded {
 struct InstanceChanged {
   TaskState from{};
   int from_try = 0;
-  InstanceRow row;  ///< Complete, as it is now.
+  InstanceRow row;     ///< Complete, as it is now.
   std::string reason;  ///< Why, for people; also written into the task's event list.
 };
 struct TryOpened {
@@ -135,11 +136,11 @@ struct Audited {
   int map_index = -1;
 };
 
-using Change = std::variant<DagChanged, DagRemoved, DagPaused, CursorMoved, RunCreated, RunChanged,
-                            RunRemoved, TaskExpanded, InstanceChanged, TryOpened, TryChanged,
-                            OutputStored, OutputsRemoved, PoolChanged, PoolRemoved, VariableChanged,
-                            VariableRemoved, ConnectionChanged, ConnectionRemoved, BackfillChanged,
-                            Audited>;
+using Change =
+    std::variant<DagChanged, DagRemoved, DagPaused, CursorMoved, RunCreated, RunChanged, RunRemoved,
+                 TaskExpanded, InstanceChanged, TryOpened, TryChanged, OutputStored, OutputsRemoved,
+                 PoolChanged, PoolRemoved, VariableChanged, VariableRemoved, ConnectionChanged,
+                 ConnectionRemoved, BackfillChanged, Audited>;
 
 /// One line: "run 7 extract[2]: queued -> running (try 1)". For tests, logs and replays.
 std::string to_text(const Change& change);

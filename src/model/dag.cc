@@ -76,9 +76,8 @@ std::vector<std::string> cycle_among(const std::vector<Task>& tasks,
                                  walk.end());
   std::reverse(cycle.begin(), cycle.end());
   const auto first =
-      std::min_element(cycle.begin(), cycle.end(), [&](const auto& a, const auto& b) {
-        return index.at(a) < index.at(b);
-      });
+      std::min_element(cycle.begin(), cycle.end(),
+                       [&](const auto& a, const auto& b) { return index.at(a) < index.at(b); });
   std::rotate(cycle.begin(), first, cycle.end());
   cycle.push_back(cycle.front());
   return cycle;
@@ -92,8 +91,8 @@ Result<Done> check_tasks(const std::vector<Task>& tasks,
   for (const Task& task : tasks) {
     for (const std::string& up : task.after)
       if (!index.contains(up))
-        return refuse(fmt::format("task '{}' waits for '{}', which is not a task of this dag",
-                                  task.id, up));
+        return refuse(
+            fmt::format("task '{}' waits for '{}', which is not a task of this dag", task.id, up));
     if (task.is_setup && task.is_teardown)
       return refuse(fmt::format("task '{}' cannot be both setup and teardown", task.id));
     for (const std::string& setup : task.setups) {
@@ -116,8 +115,8 @@ void pack(const Edges& edges, std::vector<std::uint32_t>& begin, std::vector<Tas
 }
 
 /// Own weight plus those of all distinct tasks below each task. `targets(i)` are the direct
-/// neighbours in the counted direction and come later in `order` than i. The tasks to be counted are taken
-/// in blocks of 512, so that memory stays linear and time is tasks * edges / 512.
+/// neighbours in the counted direction and come later in `order` than i. The tasks to be counted
+/// are taken in blocks of 512, so that memory stays linear and time is tasks * edges / 512.
 class WeightSums {
  public:
   explicit WeightSums(std::vector<std::int64_t> own) : own_(std::move(own)), sums_(own_) {}
@@ -159,7 +158,8 @@ class WeightSums {
       for (unsigned bits = 0; bits < 256; ++bits) {
         std::int64_t total = 0;
         for (std::size_t b = 0; b < 8; ++b)
-          if (bits >> b & 1 && begin + byte * 8 + b < end) total += own_[order[begin + byte * 8 + b]];
+          if (bits >> b & 1 && begin + byte * 8 + b < end)
+            total += own_[order[begin + byte * 8 + b]];
         table_[byte][bits] = total;
       }
   }
@@ -263,8 +263,8 @@ void Dag::link() {
 
   for (TaskIndex i = 0; i < tasks.size(); ++i) {
     const auto followers = downstream(i);
-    const bool is_looked_through = std::none_of(
-        followers.begin(), followers.end(), [&](TaskIndex d) { return decides_run(tasks[d]); });
+    const bool is_looked_through = std::none_of(followers.begin(), followers.end(),
+                                                [&](TaskIndex d) { return decides_run(tasks[d]); });
     if (is_looked_through && decides_run(tasks[i])) leaves_.push_back(i);
   }
   if (!leaves_.empty()) return;
@@ -293,7 +293,8 @@ std::vector<TaskIndex> Dag::group_members(const std::string& group) const {
   if (group.empty()) return members;
   for (TaskIndex i = 0; i < tasks().size(); ++i) {
     const std::string& of = task(i).group;
-    if (of == group || (of.size() > group.size() && of.starts_with(group) && of[group.size()] == '.'))
+    if (of == group ||
+        (of.size() > group.size() && of.starts_with(group) && of[group.size()] == '.'))
       members.push_back(i);
   }
   return members;

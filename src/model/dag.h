@@ -22,15 +22,16 @@ using TaskIndex = std::uint32_t;
 /// When a failed try is run again, in the spirit of tenacity. docs/dag-format.md#retry
 struct RetryRule {
   static constexpr int kForever = -1;
-  int times = 0;                      ///< Retries after the first try; kForever = no limit.
+  int times = 0;  ///< Retries after the first try; kForever = no limit.
   Duration delay = std::chrono::minutes(5);
   double backoff = 1.0;               ///< Factor per try: 1 = fixed. Range 1..100.
   std::optional<Duration> max_delay;  ///< Bounds a delay (24 h when absent).
   Duration jitter{0};                 ///< Up to this much is added, drawn from a hash of the try.
-  std::optional<Duration> max_elapsed;  ///< No retry starts later than this after the first try's start.
-  std::vector<int> on_exit;             ///< Not empty: only these exit codes are retried …
-  std::vector<int> not_on_exit;         ///< … and these never.
-  std::string on_log;                   ///< RE2 pattern; only when it matches the log's last lines.
+  std::optional<Duration>
+      max_elapsed;               ///< No retry starts later than this after the first try's start.
+  std::vector<int> on_exit;      ///< Not empty: only these exit codes are retried …
+  std::vector<int> not_on_exit;  ///< … and these never.
+  std::string on_log;            ///< RE2 pattern; only when it matches the log's last lines.
   std::vector<Cause> on_cause, not_on_cause;
   /// Exact delays of Airflow 3 (deterministic hash jitter) when its exponential backoff is on:
   /// the multiplier of `retry_exponential_backoff`; 0 = not an Airflow rule.
@@ -48,8 +49,8 @@ struct TemplateText {
 /// What a task does when its turn comes.
 struct Command {
   enum class Kind { Empty, Argv, Shell } kind = Kind::Empty;
-  /// Argv: one text an argument. Shell: one text, given to `/bin/sh -c` (run without a shell where it
-  /// holds no character that a shell interprets: the result is the same).
+  /// Argv: one text an argument. Shell: one text, given to `/bin/sh -c` (run without a shell where
+  /// it holds no character that a shell interprets: the result is the same).
   std::vector<TemplateText> words;
   friend bool operator==(const Command&, const Command&) = default;
 };
@@ -92,14 +93,15 @@ struct Task {
   std::string description;
   Command run;
   std::vector<std::pair<std::string, TemplateText>> environment;  ///< Declaration order.
-  std::optional<TemplateText> working_folder;  ///< Relative to the DAG's folder.
-  std::vector<std::string> after;              ///< Ids of direct upstream tasks.
+  std::optional<TemplateText> working_folder;                     ///< Relative to the DAG's folder.
+  std::vector<std::string> after;                                 ///< Ids of direct upstream tasks.
   TriggerRule trigger_rule = TriggerRule::AllSuccess;
   Decides decides = Decides::Nothing;
-  std::vector<int> skip_on_exit = {99};  ///< Exit codes that mean "skipped", as Airflow's Bash operator.
+  std::vector<int> skip_on_exit = {
+      99};  ///< Exit codes that mean "skipped", as Airflow's Bash operator.
   bool is_setup = false, is_teardown = false;
-  std::vector<std::string> setups;      ///< Teardown only: ids of the setups that it takes down.
-  bool on_failure_fail_run = false;     ///< Teardown only.
+  std::vector<std::string> setups;   ///< Teardown only: ids of the setups that it takes down.
+  bool on_failure_fail_run = false;  ///< Teardown only.
   std::optional<MapRule> map;
   std::vector<Need> needs;
   RetryRule retry;
@@ -115,10 +117,10 @@ struct Task {
   bool ignore_first_depends_on_past = true;
   std::string executor = "local";
   std::string image;
-  double cpu = 0;               ///< Cores; 0 = no limit.
+  double cpu = 0;                  ///< Cores; 0 = no limit.
   std::uint64_t memory_bytes = 0;  ///< 0 = no limit.
   std::uint32_t output_bytes_max = 256 << 10;
-  int line = 0, column = 0;     ///< Where the file defines it.
+  int line = 0, column = 0;  ///< Where the file defines it.
   friend bool operator==(const Task&, const Task&) = default;
 };
 
@@ -131,7 +133,7 @@ struct DagDefinition {
   std::string description, owner;
   std::vector<std::string> tags;
   Schedule schedule;
-  std::string schedule_text;      ///< As written, for lists: "0 3 * * *".
+  std::string schedule_text;  ///< As written, for lists: "0 3 * * *".
   Overlap overlap = Overlap::Wait;
   std::string params_schema = "{}";  ///< JSON object: name -> JSON Schema with "default".
   int max_active_runs = 16, max_active_tasks = 16;
@@ -143,16 +145,16 @@ struct DagDefinition {
   std::string folder;         ///< Absolute; where relative commands and files are found.
   std::string relative_file;  ///< "dags/flights_daily/dag.yaml"
   std::string source;         ///< The file's text, for display.
-  std::string canonical;      ///< Canonical text of the members above `folder` (loader/canonical.h).
-  std::string version;        ///< SHA-256 of `canonical` and the bundle's content.
+  std::string canonical;  ///< Canonical text of the members above `folder` (loader/canonical.h).
+  std::string version;    ///< SHA-256 of `canonical` and the bundle's content.
 };
 
-/// The members of one cycle among tasks, each waiting for the one before it, the first repeated at the
-/// end; empty: there is none. Every name in `after` must be the id of one of the tasks.
+/// The members of one cycle among tasks, each waiting for the one before it, the first repeated at
+/// the end; empty: there is none. Every name in `after` must be the id of one of the tasks.
 std::vector<std::string> find_cycle(const std::vector<Task>& tasks);
 
-/// A validated workflow: immutable, shared by everything that runs on it; ignorant of files, clocks,
-/// runs and executors.
+/// A validated workflow: immutable, shared by everything that runs on it; ignorant of files,
+/// clocks, runs and executors.
 class Dag {
  public:
   /// Checks what needs the whole graph and orders tasks topologically (ties keep file order).
@@ -169,7 +171,8 @@ class Dag {
   /// Direct neighbours, ascending.
   std::span<const TaskIndex> upstream(TaskIndex i) const;
   std::span<const TaskIndex> downstream(TaskIndex i) const;
-  /// Effective weight by the task's weight rule; Airflow's numbers (vectors/priority_weights.jsonl).
+  /// Effective weight by the task's weight rule; Airflow's numbers
+  /// (vectors/priority_weights.jsonl).
   int priority_weight(TaskIndex i) const { return weights_[i]; }
   /// Tasks without downstream, teardowns looked through: what decides the run's state. A teardown
   /// with on_failure_fail_run is a leaf itself. Source: oracle README.

@@ -13,8 +13,9 @@ namespace etesian {
 
 /// The instant of a decision. All that is not a function of the world comes in here.
 struct Moment {
-  Instant now{};       ///< Wall clock: schedules, retries, records.
-  Duration uptime{0};  ///< Monotonic: queue time-outs, suspicion, anything a clock jump must not move.
+  Instant now{};  ///< Wall clock: schedules, retries, records.
+  Duration uptime{
+      0};  ///< Monotonic: queue time-outs, suspicion, anything a clock jump must not move.
   std::uint64_t entropy = 0;  ///< Seed of the ids made by this decision.
 };
 
@@ -110,10 +111,10 @@ struct RemoveConnection {
   std::string id, actor;
 };
 
-using Event =
-    std::variant<DagLoaded, DagGone, TimeReached, ExecutorUp, ExecutorDown, LaunchStarted, LaunchEnded,
-                 LaunchNotStarted, LaunchAlive, TriggerRun, RemoveRun, SetPaused, MarkRun,
-                 MarkInstances, KillInstance, ClearInstances, SetNote, CreateBackfill, SetBackfill,
-                 SetPool, RemovePool, SetVariable, RemoveVariable, SetConnection, RemoveConnection>;
+using Event = std::variant<DagLoaded, DagGone, TimeReached, ExecutorUp, ExecutorDown, LaunchStarted,
+                           LaunchEnded, LaunchNotStarted, LaunchAlive, TriggerRun, RemoveRun,
+                           SetPaused, MarkRun, MarkInstances, KillInstance, ClearInstances, SetNote,
+                           CreateBackfill, SetBackfill, SetPool, RemovePool, SetVariable,
+                           RemoveVariable, SetConnection, RemoveConnection>;
 
 }  // namespace etesian

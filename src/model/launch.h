@@ -15,7 +15,8 @@ struct LaunchId {
   friend bool operator==(const LaunchId&, const LaunchId&) = default;
 };
 
-/// An agent (or a backend such as ECS) is there, or went away. While it is away its tries are suspect.
+/// An agent (or a backend such as ECS) is there, or went away. While it is away its tries are
+/// suspect.
 struct ExecutorUp {
   std::string executor, session, host;
   std::uint32_t slots = 0;

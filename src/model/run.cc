@@ -24,12 +24,13 @@ bool is_outside_letters(char32_t c) {
     char32_t first, last;
   };
   static constexpr Range kRanges[] = {
-      {0x80, 0xa9},     {0xab, 0xb4},     {0xb6, 0xb9},     {0xbb, 0xbf},     {0xd7, 0xd7},
-      {0xf7, 0xf7},     {0x34f, 0x34f},   {0x600, 0x61f},   {0x70f, 0x70f},   {0x115f, 0x1160},
-      {0x17b4, 0x17b5}, {0x180b, 0x180f}, {0x2000, 0x2070}, {0x20a0, 0x20ff}, {0x2190, 0x2bff},
-      {0x2e00, 0x2fff}, {0x3000, 0x3004}, {0x3008, 0x3020}, {0x3164, 0x3164}, {0xd800, 0xf8ff},
-      {0xfe00, 0xfe6f}, {0xfeff, 0xff0f}, {0xff1a, 0xff20}, {0xffa0, 0xffa0}, {0xffe0, 0xffff},
-      {0x1d173, 0x1d17a}, {0x1f000, 0x1faff}, {0xe0000, 0x10ffff}};
+      {0x80, 0xa9},     {0xab, 0xb4},       {0xb6, 0xb9},       {0xbb, 0xbf},
+      {0xd7, 0xd7},     {0xf7, 0xf7},       {0x34f, 0x34f},     {0x600, 0x61f},
+      {0x70f, 0x70f},   {0x115f, 0x1160},   {0x17b4, 0x17b5},   {0x180b, 0x180f},
+      {0x2000, 0x2070}, {0x20a0, 0x20ff},   {0x2190, 0x2bff},   {0x2e00, 0x2fff},
+      {0x3000, 0x3004}, {0x3008, 0x3020},   {0x3164, 0x3164},   {0xd800, 0xf8ff},
+      {0xfe00, 0xfe6f}, {0xfeff, 0xff0f},   {0xff1a, 0xff20},   {0xffa0, 0xffa0},
+      {0xffe0, 0xffff}, {0x1d173, 0x1d17a}, {0x1f000, 0x1faff}, {0xe0000, 0x10ffff}};
   return std::any_of(std::begin(kRanges), std::end(kRanges),
                      [c](const Range& r) { return c >= r.first && c <= r.last; });
 }
@@ -39,8 +40,7 @@ char32_t take_code_point(std::string_view& text) {
   const auto lead = static_cast<unsigned char>(text[0]);
   const std::size_t size = lead < 0x80 ? 1 : lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : 4;
   char32_t c = size == 1 ? lead : lead & (0x7fU >> size);
-  for (std::size_t i = 1; i < size; ++i)
-    c = c << 6 | (static_cast<unsigned char>(text[i]) & 0x3fU);
+  for (std::size_t i = 1; i < size; ++i) c = c << 6 | (static_cast<unsigned char>(text[i]) & 0x3fU);
   text.remove_prefix(size);
   return c;
 }
@@ -67,8 +67,8 @@ RunType run_type_of_id(const std::string& run_id) {
 Result<Done> check_run_id(const std::string& run_id) {
   if (run_id.empty()) return Error{ErrorCode::InvalidInput, "check run id: it is empty"};
   if (run_id.size() > kIdBytesMax)
-    return Error{ErrorCode::InvalidInput,
-                 fmt::format("check run id: {} bytes are more than {}", run_id.size(), kIdBytesMax)};
+    return Error{ErrorCode::InvalidInput, fmt::format("check run id: {} bytes are more than {}",
+                                                      run_id.size(), kIdBytesMax)};
   const bool is_allowed = std::all_of(run_id.begin(), run_id.end(), [](char c) {
     return is_ascii_word(c) || std::string_view(".~:+-").find(c) != std::string_view::npos;
   });

@@ -48,9 +48,9 @@ struct LogPlace {
 /// How a try ended: the durable evidence that an executor gives.
 struct Outcome {
   Cause cause = Cause::Exit;
-  int exit_code = 0;  ///< 0..255 as exited, 128 + n for signal n.
-  int raw_status = 0;  ///< Status word of waitpid(2); 0 where there was no process.
-  std::string message;  ///< For people; empty when the code says all.
+  int exit_code = 0;         ///< 0..255 as exited, 128 + n for signal n.
+  int raw_status = 0;        ///< Status word of waitpid(2); 0 where there was no process.
+  std::string message;       ///< For people; empty when the code says all.
   bool log_matched = false;  ///< The retry rule's `on_log` matched.
   std::string output;        ///< JSON text of $ETESIAN_OUTPUT; empty: none.
   Instant started_at{}, ended_at{};
@@ -76,10 +76,10 @@ struct StopOrder {
 struct TryRow {
   Uuid id;
   InstanceKey instance;
-  int number = 1;         ///< Airflow's try_number, from 1.
-  int launch = 1;         ///< Grows when a launch is offered again without using up the try.
-  std::string executor;   ///< "local"
-  std::string session;    ///< Of the agent that the launch is assigned to.
+  int number = 1;        ///< Airflow's try_number, from 1.
+  int launch = 1;        ///< Grows when a launch is offered again without using up the try.
+  std::string executor;  ///< "local"
+  std::string session;   ///< Of the agent that the launch is assigned to.
   std::string host;
   int pid = 0;
   Instant queued_at{};
@@ -94,14 +94,14 @@ struct TryRow {
 struct InstanceRow {
   InstanceKey key;
   TaskState state = TaskState::None;
-  int try_number = 0;        ///< 0 before the first try, as in Airflow.
-  int max_tries = 0;         ///< Retries allowed; grows by clear, as in Airflow.
+  int try_number = 0;  ///< 0 before the first try, as in Airflow.
+  int max_tries = 0;   ///< Retries allowed; grows by clear, as in Airflow.
   int infrastructure_losses = 0;
   std::optional<Instant> scheduled_at, queued_at, started_at, ended_at;
   std::optional<Instant> first_started_at;  ///< For RetryRule::max_elapsed; reset by clear.
   std::optional<Instant> retry_at;
   std::optional<Instant> contact_lost_since;  ///< Suspect: silence, which is not death.
-  Uuid open_try;             ///< Nil: none.
+  Uuid open_try;                              ///< Nil: none.
   std::string note;
   std::string rendered_map_index;
 };
@@ -112,10 +112,12 @@ std::string make_run_id(RunType type, Instant run_after, std::optional<Instant> 
                         Random& random);
 /// The type that a run id's prefix names; Manual for any other.
 RunType run_type_of_id(const std::string& run_id);
-/// Airflow's allowed pattern ^[A-Za-z0-9_.~:+-]+$ without "..", and length <= 250. Errors: InvalidInput.
+/// Airflow's allowed pattern ^[A-Za-z0-9_.~:+-]+$ without "..", and length <= 250. Errors:
+/// InvalidInput.
 Result<Done> check_run_id(const std::string& run_id);
-/// Airflow's rule for dag, task and pool ids: letters (of any script), digits, '_', '-', '.', <= 250
-/// bytes of UTF-8; no control character, nothing invisible. `what` ("task") goes into the message.
+/// Airflow's rule for dag, task and pool ids: letters (of any script), digits, '_', '-', '.', <=
+/// 250 bytes of UTF-8; no control character, nothing invisible. `what` ("task") goes into the
+/// message.
 Result<Done> check_id(const std::string& what, const std::string& id);
 
 }  // namespace etesian

@@ -17,13 +17,14 @@ std::optional<Enum> value_named(const std::array<std::string_view, N>& names,
 
 // Each table is in the order of its enumeration.
 constexpr std::array<std::string_view, kTaskStateCount> kTaskStates = {
-    "none",     "scheduled",         "queued",   "running",    "success",         "failed",
+    "none",         "scheduled",         "queued",   "running",    "success",         "failed",
     "up_for_retry", "up_for_reschedule", "deferred", "restarting", "upstream_failed", "skipped",
     "removed"};
 constexpr std::array<std::string_view, 4> kRunStates = {"queued", "running", "success", "failed"};
 constexpr std::array<std::string_view, 6> kRunTypes = {
-    "scheduled",       "manual",             "backfill",
-    "asset_triggered", "operator_triggered", "asset_materialization"};
+    "scheduled",          "manual",
+    "backfill",           "asset_triggered",
+    "operator_triggered", "asset_materialization"};
 constexpr std::array<std::string_view, 13> kTriggerRules = {"all_success",
                                                             "all_failed",
                                                             "all_done",

@@ -5,7 +5,8 @@
 
 namespace etesian {
 
-/// Life of one task instance, under Airflow's names. Values are stored: append only, never renumber.
+/// Life of one task instance, under Airflow's names. Values are stored: append only, never
+/// renumber.
 enum class TaskState : std::uint8_t {
   None,  ///< Not scheduled yet; shown as null by the API.
   Scheduled,

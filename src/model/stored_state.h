@@ -9,7 +9,8 @@
 
 namespace etesian {
 
-/// A producer's past success, for `needs` and `depends_on_past`: a counted fact, not a row to search.
+/// A producer's past success, for `needs` and `depends_on_past`: a counted fact, not a row to
+/// search.
 struct PastSuccess {
   std::string dag_id, task_id;  ///< Empty task: the run.
   DataInterval interval{};
@@ -45,8 +46,8 @@ struct StoredState {
   std::vector<PoolRow> pools;
   std::vector<BackfillRow> backfills;  ///< Not completed.
   std::vector<PastSuccess> past;       ///< Of producers and depends_on_past tasks of current DAGs.
-  /// Of each DAG that has depends_on_past / wait_for_downstream tasks: the finished run of the greatest
-  /// logical date, and the one just before each unfinished run.
+  /// Of each DAG that has depends_on_past / wait_for_downstream tasks: the finished run of the
+  /// greatest logical date, and the one just before each unfinished run.
   std::vector<ActiveRun> last_runs;
   RunKey next_run_key = 1;
   BackfillKey next_backfill_key = 1;

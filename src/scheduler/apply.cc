@@ -377,8 +377,8 @@ void World::State::open_try(TryRow row, const Moment& moment) {
   open.row = std::move(row);
   if (open.row.stop && open.row.stop->run_then)
     if (Run* run = find(open.row.instance.run)) run->forced = open.row.stop->run_then;
-  set_ask_at(open, moment.uptime + (open.row.started_at ? limits.suspect_after
-                                                        : limits.queue_timeout));
+  set_ask_at(open,
+             moment.uptime + (open.row.started_at ? limits.suspect_after : limits.queue_timeout));
 }
 
 void World::State::set_try(TryRow row, const Moment& moment) {
@@ -421,62 +421,62 @@ void World::State::set_backfill(BackfillRow row) {
 
 void World::apply(const Change& change, const Moment& moment) {
   State& s = *state_;
-  std::visit(
-      Overloaded{
-          [&](const DagChanged& c) {
-            const bool is_new = !s.dags.contains(c.dag->id());
-            s.set_dag(c.dag->id(), c.dag);
-            if (is_new) s.entry(c.dag->id()).is_paused = c.is_paused;
-          },
-          [&](const DagRemoved& c) { s.set_dag(c.dag_id, nullptr); },
-          [&](const DagPaused& c) {
-            DagEntry& its = s.entry(c.dag_id);
-            its.is_paused = c.is_paused;
-            for (const RunKey key : its.runs) {
-              Run& run = *s.find(key);
-              s.update_withdrawal(run);
-              s.note_all(run);
-            }
-            s.agenda.dags.insert(c.dag_id);
-          },
-          [&](const CursorMoved& c) {
-            DagEntry& its = s.entry(c.dag_id);
-            its.cursor = c;
-            std::erase_if(its.dates_ahead, [&](Instant t) { return t <= c.logical_date; });
-          },
-          [&](const RunCreated& c) { s.add_run(c.row, c.dag); },
-          [&](const RunChanged& c) { s.set_run(c.row); },
-          [&](const RunRemoved& c) {
-            Run* run = s.find(c.run);
-            if (run && run->row.logical_date)
-              run->entry->dates_ahead.erase(*run->row.logical_date);
-            s.drop_run(c.run);
-          },
-          [&](const TaskExpanded& c) { s.expand(c.key, c.count, c.arguments); },
-          [&](const InstanceChanged& c) {
-            Run* run = s.find(c.row.key.run);
-            ETESIAN_CHECK(run);
-            s.set_instance(*run, c.row);
-          },
-          [&](const TryOpened& c) { s.open_try(c.row, moment); },
-          [&](const TryChanged& c) { s.set_try(c.row, moment); },
-          [&](const OutputStored& c) {
-            if (Run* run = s.find(c.key.run)) s.set_output(*run, c);
-          },
-          [&](const OutputsRemoved& c) {
-            if (Run* run = s.find(c.key.run)) run->outputs.erase({c.key.task, c.key.map_index});
-          },
-          [&](const PoolChanged& c) { s.set_pool(c.row); },
-          [&](const PoolRemoved& c) {
-            PoolState& its = s.pool(c.name);
-            its.exists = false;
-            its.row = {};
-            its.row.name = c.name;
-            its.row.slots = 0;
-          },
-          [&](const BackfillChanged& c) { s.set_backfill(c.row); },
-          [](const auto&) {}},  // Settings and the audit are no part of the world.
-      change);
+  std::visit(Overloaded{[&](const DagChanged& c) {
+                          const bool is_new = !s.dags.contains(c.dag->id());
+                          s.set_dag(c.dag->id(), c.dag);
+                          if (is_new) s.entry(c.dag->id()).is_paused = c.is_paused;
+                        },
+                        [&](const DagRemoved& c) { s.set_dag(c.dag_id, nullptr); },
+                        [&](const DagPaused& c) {
+                          DagEntry& its = s.entry(c.dag_id);
+                          its.is_paused = c.is_paused;
+                          for (const RunKey key : its.runs) {
+                            Run& run = *s.find(key);
+                            s.update_withdrawal(run);
+                            s.note_all(run);
+                          }
+                          s.agenda.dags.insert(c.dag_id);
+                        },
+                        [&](const CursorMoved& c) {
+                          DagEntry& its = s.entry(c.dag_id);
+                          its.cursor = c;
+                          std::erase_if(its.dates_ahead,
+                                        [&](Instant t) { return t <= c.logical_date; });
+                        },
+                        [&](const RunCreated& c) { s.add_run(c.row, c.dag); },
+                        [&](const RunChanged& c) { s.set_run(c.row); },
+                        [&](const RunRemoved& c) {
+                          Run* run = s.find(c.run);
+                          if (run && run->row.logical_date)
+                            run->entry->dates_ahead.erase(*run->row.logical_date);
+                          s.drop_run(c.run);
+                        },
+                        [&](const TaskExpanded& c) { s.expand(c.key, c.count, c.arguments); },
+                        [&](const InstanceChanged& c) {
+                          Run* run = s.find(c.row.key.run);
+                          ETESIAN_CHECK(run);
+                          s.set_instance(*run, c.row);
+                        },
+                        [&](const TryOpened& c) { s.open_try(c.row, moment); },
+                        [&](const TryChanged& c) { s.set_try(c.row, moment); },
+                        [&](const OutputStored& c) {
+                          if (Run* run = s.find(c.key.run)) s.set_output(*run, c);
+                        },
+                        [&](const OutputsRemoved& c) {
+                          if (Run* run = s.find(c.key.run))
+                            run->outputs.erase({c.key.task, c.key.map_index});
+                        },
+                        [&](const PoolChanged& c) { s.set_pool(c.row); },
+                        [&](const PoolRemoved& c) {
+                          PoolState& its = s.pool(c.name);
+                          its.exists = false;
+                          its.row = {};
+                          its.row.name = c.name;
+                          its.row.slots = 0;
+                        },
+                        [&](const BackfillChanged& c) { s.set_backfill(c.row); },
+                        [](const auto&) {}},  // Settings and the audit are no part of the world.
+             change);
 }
 
 }  // namespace etesian

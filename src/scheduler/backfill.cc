@@ -29,8 +29,9 @@ void Stepper::on(const CreateBackfill& e) {
   DagEntry& entry = s_.entry(e.row.dag_id);
   for (const auto& [key, other] : s_.backfills)
     if (other.row.dag_id == e.row.dag_id)
-      return refuse(ErrorCode::Conflict,
-                    fmt::format("backfill '{}': backfill {} is not completed yet", e.row.dag_id, key));
+      return refuse(
+          ErrorCode::Conflict,
+          fmt::format("backfill '{}': backfill {} is not completed yet", e.row.dag_id, key));
   auto slots = entry.timetable ? entry.timetable->runs_between(e.row.from, e.row.to, kRunsMax)
                                : std::vector<RunSlot>{};
   std::map<Instant, RunKey> active;

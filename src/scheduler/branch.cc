@@ -30,9 +30,9 @@ Result<std::vector<std::string>> names_in(const Task& task, const std::string* o
   if (!output_json) return names;
   const auto value = parse_json(*output_json);
   const auto wrong = [&] {
-    return Error{ErrorCode::InvalidInput,
-                 fmt::format("branch '{}': its output is not a task id or a list of task ids",
-                             task.id)};
+    return Error{
+        ErrorCode::InvalidInput,
+        fmt::format("branch '{}': its output is not a task id or a list of task ids", task.id)};
   };
   if (!value) return wrong();
   if (value->is_null()) return names;

@@ -34,8 +34,7 @@ void Stepper::on(const ClearInstances& e) {
   std::set<RunKey> runs;
   for (const InstanceKey& key : e.keys) {
     const Run* run = s_.find(key.run);
-    if (!run || !s_.find(key))
-      return refuse(ErrorCode::NotFound, "clear: no such task instance");
+    if (!run || !s_.find(key)) return refuse(ErrorCode::NotFound, "clear: no such task instance");
     if (run->forced)
       return refuse(ErrorCode::Conflict,
                     fmt::format("clear: run '{}' is being stopped", run->row.run_id));

@@ -28,10 +28,10 @@ void Stepper::on(const TriggerRun& e) {
   DagEntry& entry = s_.entry(e.dag_id);
   if (!row.interval && row.logical_date && entry.timetable)
     row.interval = entry.timetable->manual_interval(*row.logical_date);
-  row.run_id = e.run_id ? *e.run_id
-                        : make_run_id(row.type == RunType::OperatorTriggered ? RunType::Manual
-                                                                             : row.type,
-                                      row.run_after, row.logical_date, random_);
+  row.run_id =
+      e.run_id ? *e.run_id
+               : make_run_id(row.type == RunType::OperatorTriggered ? RunType::Manual : row.type,
+                             row.run_after, row.logical_date, random_);
   if (auto valid = check_run_id(row.run_id); !valid)
     return refuse(valid.error().code, valid.error().message);
   if (s_.run_ids.contains({e.dag_id, row.run_id}))
@@ -54,10 +54,10 @@ void Stepper::on(const RemoveRun& e) {
   for (const Node& node : run->nodes)
     for (const InstanceRow& item : node.items)
       if (!item.open_try.is_nil())
-        return refuse(ErrorCode::Conflict,
-                      fmt::format("remove run '{}': '{}' is {}; mark the run failed first",
-                                  run->row.run_id, run->dag->task(item.key.task).id,
-                                  to_text(item.state)));
+        return refuse(
+            ErrorCode::Conflict,
+            fmt::format("remove run '{}': '{}' is {}; mark the run failed first", run->row.run_id,
+                        run->dag->task(item.key.task).id, to_text(item.state)));
   audit(e.actor, "delete_dag_run", run->row.dag_id, run->row.run_id);
   emit(RunRemoved{e.run});
 }

@@ -35,8 +35,8 @@ struct Effect {
 
 /// Everything that one event leads to.
 struct Decision {
-  std::vector<Change> changes;  ///< In the order to commit them; already applied to the world.
-  std::vector<Effect> effects;  ///< To release after the changes are durable, in this order.
+  std::vector<Change> changes;   ///< In the order to commit them; already applied to the world.
+  std::vector<Effect> effects;   ///< To release after the changes are durable, in this order.
   std::optional<Error> refused;  ///< A user's command that cannot be done; then nothing changed.
   RunKey run = 0;                ///< Created or found by TriggerRun.
   BackfillKey backfill = 0;      ///< Created by CreateBackfill.
@@ -45,10 +45,10 @@ struct Decision {
 /// Settles one event completely: what follows from it, and what follows from that (an exit makes
 /// followers ready, which take slots, …), until nothing more can happen at this moment.
 ///
-/// Each single decision inside is a pure function of (world, event, moment); `World::apply` makes it
-/// true before the next is taken. Equal worlds, events and moments give equal decisions.
-/// Events that are repeated, late or about an older try or launch change nothing (the fence).
-/// Cost: proportional to what changes.
+/// Each single decision inside is a pure function of (world, event, moment); `World::apply` makes
+/// it true before the next is taken. Equal worlds, events and moments give equal decisions. Events
+/// that are repeated, late or about an older try or launch change nothing (the fence). Cost:
+/// proportional to what changes.
 Decision step(World& world, const Event& event, const Moment& moment);
 
 }  // namespace etesian

@@ -14,37 +14,38 @@ namespace {
 std::string text(std::optional<Instant> t) { return t ? to_iso_z(*t) : "-"; }
 
 std::string line_of(const InstanceRow& row) {
-  return fmt::format("{}[{}] {} try {} max {} losses {} sched {} queued {} start {} end {} first {} "
-                     "retry {} lost {} open {} note '{}'",
-                     row.key.task, row.key.map_index, to_text(row.state), row.try_number,
-                     row.max_tries, row.infrastructure_losses, text(row.scheduled_at),
-                     text(row.queued_at), text(row.started_at), text(row.ended_at),
-                     text(row.first_started_at), text(row.retry_at), text(row.contact_lost_since),
-                     to_text(row.open_try), row.note);
+  return fmt::format(
+      "{}[{}] {} try {} max {} losses {} sched {} queued {} start {} end {} first {} "
+      "retry {} lost {} open {} note '{}'",
+      row.key.task, row.key.map_index, to_text(row.state), row.try_number, row.max_tries,
+      row.infrastructure_losses, text(row.scheduled_at), text(row.queued_at), text(row.started_at),
+      text(row.ended_at), text(row.first_started_at), text(row.retry_at),
+      text(row.contact_lost_since), to_text(row.open_try), row.note);
 }
 
 void dump_node(std::string& out, const Node& node) {
   const UpstreamCounts& up = node.up;
   for (const InstanceRow& item : node.items) out += "    " + line_of(item) + "\n";
-  fmt::format_to(std::back_inserter(out),
-                 "    up {}: {} ok {} failed {} upstream_failed {} skipped {} removed; setups {} {} {}"
-                 "; scope {} {} {} {}; unfinished {} active {} waiting {}\n",
-                 up.total, up.success, up.failed, up.upstream_failed, up.skipped, up.removed,
-                 up.setups, up.success_setup, up.skipped_setup, node.setups.total, node.setups.done,
-                 node.setups.failed, node.setups.skipped, node.unfinished, node.active,
-                 fmt::join(node.scheduled, ","));
+  fmt::format_to(
+      std::back_inserter(out),
+      "    up {}: {} ok {} failed {} upstream_failed {} skipped {} removed; setups {} {} {}"
+      "; scope {} {} {} {}; unfinished {} active {} waiting {}\n",
+      up.total, up.success, up.failed, up.upstream_failed, up.skipped, up.removed, up.setups,
+      up.success_setup, up.skipped_setup, node.setups.total, node.setups.done, node.setups.failed,
+      node.setups.skipped, node.unfinished, node.active, fmt::join(node.scheduled, ","));
   for (const std::string& arguments : node.arguments) out += "    map " + arguments + "\n";
 }
 
 void dump_run(std::string& out, const Run& run) {
   const RunRow& row = run.row;
-  fmt::format_to(std::back_inserter(out),
-                 "run {} {}/{} {} {} version {} date {} after {} queued {} start {} end {} backfill {} "
-                 "cleared {} conf {} forced {}\n",
-                 row.key, row.dag_id, row.run_id, to_text(row.type), to_text(row.state),
-                 row.dag_version, text(row.logical_date), to_iso_z(row.run_after),
-                 to_iso_z(row.queued_at), text(row.started_at), text(row.ended_at), row.backfill,
-                 row.clear_count, row.conf, run.forced ? to_text(*run.forced) : "-");
+  fmt::format_to(
+      std::back_inserter(out),
+      "run {} {}/{} {} {} version {} date {} after {} queued {} start {} end {} backfill {} "
+      "cleared {} conf {} forced {}\n",
+      row.key, row.dag_id, row.run_id, to_text(row.type), to_text(row.state), row.dag_version,
+      text(row.logical_date), to_iso_z(row.run_after), to_iso_z(row.queued_at),
+      text(row.started_at), text(row.ended_at), row.backfill, row.clear_count, row.conf,
+      run.forced ? to_text(*run.forced) : "-");
   fmt::format_to(std::back_inserter(out), "  states {} unfinished {} active {}\n",
                  fmt::join(run.states, " "), run.unfinished, run.active);
   for (const Node& node : run.nodes) dump_node(out, node);
@@ -58,10 +59,10 @@ void dump_dag(std::string& out, const DagEntry& entry) {
   const bool has_limits = std::any_of(entry.limits.begin(), entry.limits.end(),
                                       [](const auto& limit) { return limit.second.active > 0; });
   if (!entry.dag && entry.runs.empty() && !entry.cursor) return;
-  fmt::format_to(std::back_inserter(out), "dag {} version {} paused {} cursor {} runs {}: {} running\n",
-                 entry.id, entry.dag ? entry.dag->version() : "-", entry.is_paused,
-                 entry.cursor ? to_iso_z(entry.cursor->logical_date) : "-", entry.unfinished,
-                 entry.running);
+  fmt::format_to(
+      std::back_inserter(out), "dag {} version {} paused {} cursor {} runs {}: {} running\n",
+      entry.id, entry.dag ? entry.dag->version() : "-", entry.is_paused,
+      entry.cursor ? to_iso_z(entry.cursor->logical_date) : "-", entry.unfinished, entry.running);
   for (const Instant date : entry.dates_ahead) out += "  ahead " + to_iso_z(date) + "\n";
   for (const auto& [after, key] : entry.queued) out += fmt::format("  queued {}\n", key);
   for (const auto& [date, run] : entry.last_runs) out += "  last " + run.row.run_id + "\n";
@@ -86,8 +87,7 @@ std::string misplaced(const World::State& s) {
                            static_cast<int>(node.place));
     }
     for (const auto& [line, part] : run->waiting)
-      if (!part.empty() &&
-          s.lines[line].heads.contains(s.head_of(*run, part)) == run->is_withdrawn)
+      if (!part.empty() && s.lines[line].heads.contains(s.head_of(*run, part)) == run->is_withdrawn)
         return fmt::format("run {}: withdrawn {} but its head says otherwise", key,
                            run->is_withdrawn);
   }
@@ -113,21 +113,21 @@ std::string World::dump() const {
   for (const auto& [id, entry] : s.dags) dump_dag(out, entry);
   for (const auto& [key, run] : s.runs) dump_run(out, *run);
   for (const TryRow& row : open_tries())
-    fmt::format_to(std::back_inserter(out),
-                   "try {} run {} {}[{}] number {} launch {} on {}/{} pid {} queued {} start {} stop {}\n",
-                   to_text(row.id), row.instance.run, row.instance.task, row.instance.map_index,
-                   row.number, row.launch, row.executor, row.session, row.pid,
-                   to_iso_z(row.queued_at), text(row.started_at),
-                   row.stop ? row.stop->reason : "-");
+    fmt::format_to(
+        std::back_inserter(out),
+        "try {} run {} {}[{}] number {} launch {} on {}/{} pid {} queued {} start {} stop {}\n",
+        to_text(row.id), row.instance.run, row.instance.task, row.instance.map_index, row.number,
+        row.launch, row.executor, row.session, row.pid, to_iso_z(row.queued_at),
+        text(row.started_at), row.stop ? row.stop->reason : "-");
   for (const auto& [name, pool] : s.pools)
     if (pool.exists || pool.used() + pool.scheduled > 0)
       fmt::format_to(std::back_inserter(out), "pool {} of {}: {} queued {} running {} waiting\n",
                      name, pool.row.slots, pool.queued, pool.running, pool.scheduled);
   for (const auto& [key, backfill] : s.backfills)
-    fmt::format_to(std::back_inserter(out), "backfill {} {} paused {}: queued {} unfinished {} running {}\n",
-                   key, backfill.row.dag_id, backfill.row.is_paused,
-                   fmt::join(backfill.queued, ","), fmt::join(backfill.unfinished, ","),
-                   backfill.running);
+    fmt::format_to(std::back_inserter(out),
+                   "backfill {} {} paused {}: queued {} unfinished {} running {}\n", key,
+                   backfill.row.dag_id, backfill.row.is_paused, fmt::join(backfill.queued, ","),
+                   fmt::join(backfill.unfinished, ","), backfill.running);
   for (const auto& [key, facts] : s.past)
     for (const PastSuccess& fact : facts)
       fmt::format_to(std::back_inserter(out), "past {}.{} [{}, {}) {}\n", key.first, key.second,
@@ -140,7 +140,11 @@ StoredState World::rows() const {
   const State& s = *state_;
   StoredState rows;
   for (const auto& [id, entry] : s.dags)
-    rows.dags.push_back({entry.dag, id, entry.is_paused, entry.is_removed, entry.cursor,
+    rows.dags.push_back({entry.dag,
+                         id,
+                         entry.is_paused,
+                         entry.is_removed,
+                         entry.cursor,
                          {entry.dates_ahead.begin(), entry.dates_ahead.end()}});
   for (const auto& [key, run] : s.runs) rows.runs.push_back(s.rows_of(*run));
   rows.open_tries = open_tries();

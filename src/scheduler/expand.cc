@@ -39,10 +39,9 @@ void Stepper::expand_literals(Run& run) {
 bool Stepper::expand(Run& run, TaskIndex index) {
   Node& node = run.nodes[index];
   const Task& task = run.dag->task(index);
-  const bool all_fresh =
-      std::all_of(node.items.begin(), node.items.end(), [](const InstanceRow& item) {
-        return item.state == None || item.state == Removed;
-      });
+  const bool all_fresh = std::all_of(
+      node.items.begin(), node.items.end(),
+      [](const InstanceRow& item) { return item.state == None || item.state == Removed; });
   // Once a length is in use it stays; a task cleared as a whole is measured again.
   if (node.is_expanded() && (is_literal(*task.map) || !all_fresh)) return true;
   for (const TaskIndex source : run.plan->tasks[index].sources) {

@@ -73,8 +73,8 @@ void World::State::remember_success(const Run& run, TaskIndex task) {
   auto& facts = past[key];
   forget(facts, run);
   const Node& node = run.nodes[task];
-  PastSuccess fact{key.first, key.second, run.row.interval.value_or(DataInterval{}),
-                   run.row.logical_date, {}};
+  PastSuccess fact{
+      key.first, key.second, run.row.interval.value_or(DataInterval{}), run.row.logical_date, {}};
   for (const InstanceRow& item : node.items) {
     if (item.state == TaskState::Removed) continue;
     if (item.state != TaskState::Success) return;

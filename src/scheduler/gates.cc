@@ -35,35 +35,39 @@ void explain_upstream(const Run& run, TaskIndex task, std::vector<Gate>& gates) 
     if (run.nodes[up].unfinished == 0) return;
     for (const Gate& gate : gates)
       if (gate.kind == GateKind::Upstream && gate.subject == run.dag->task(up).id) return;
-    gates.push_back({GateKind::Upstream, run.dag->task(up).id, upstream_sentence(run, up, rule),
-                     {}, {}});
+    gates.push_back(
+        {GateKind::Upstream, run.dag->task(up).id, upstream_sentence(run, up, rule), {}, {}});
   };
   const std::size_t before = gates.size();
   for (const TaskIndex up : run.dag->upstream(task)) add(up);
   for (const TaskIndex up : run.plan->tasks[task].setups) add(up);
   for (const TaskIndex up : run.plan->tasks[task].between) add(up);
   if (gates.size() == before)
-    gates.push_back({GateKind::Upstream, run.dag->task(task).id,
-                     fmt::format("trigger rule {} can no longer be met", to_text(rule)), {},
+    gates.push_back({GateKind::Upstream,
+                     run.dag->task(task).id,
+                     fmt::format("trigger rule {} can no longer be met", to_text(rule)),
+                     {},
                      "clear or mark an upstream"});
 }
 
 void explain_mapping(const Run& run, TaskIndex task, std::vector<Gate>& gates) {
   for (const TaskIndex source : run.plan->tasks[task].sources)
     if (run.nodes[source].unfinished > 0)
-      gates.push_back({GateKind::MappedLength, run.dag->task(source).id,
+      gates.push_back({GateKind::MappedLength,
+                       run.dag->task(source).id,
                        fmt::format("the output of '{}' decides the number of instances",
                                    run.dag->task(source).id),
-                       {}, {}});
+                       {},
+                       {}});
 }
 
 }  // namespace
 
 std::string_view to_text(GateKind kind) {
   static constexpr std::array<std::string_view, 13> kNames = {
-      "dag_paused", "run_waits", "run_finished", "upstream", "depends_on_past",
-      "wait_for_downstream", "needs", "retry_at", "mapped_length", "pool", "task_limit",
-      "parallelism", "executor"};
+      "dag_paused",          "run_waits",   "run_finished", "upstream",      "depends_on_past",
+      "wait_for_downstream", "needs",       "retry_at",     "mapped_length", "pool",
+      "task_limit",          "parallelism", "executor"};
   return kNames[static_cast<std::size_t>(kind)];
 }
 
@@ -78,14 +82,17 @@ std::vector<Gate> gates(const World& world, const InstanceKey& key, const Moment
   }
   if (row->state != None && row->state != UpForRetry && row->state != Scheduled) return gates;
   if (run->forced || is_final(run->row.state)) {
-    gates.push_back({GateKind::RunFinished, run->row.run_id, "its run is stopped or ended", {},
-                     "clear it"});
+    gates.push_back(
+        {GateKind::RunFinished, run->row.run_id, "its run is stopped or ended", {}, "clear it"});
     return gates;
   }
   run_gate(s, *run, moment.now, &gates);
   if (run->row.state == RunState::Running && run->entry->is_paused)
-    gates.push_back({GateKind::DagPaused, run->entry->id,
-                     fmt::format("DAG '{}' is paused", run->entry->id), {}, "unpause it"});
+    gates.push_back({GateKind::DagPaused,
+                     run->entry->id,
+                     fmt::format("DAG '{}' is paused", run->entry->id),
+                     {},
+                     "unpause it"});
   if (row->state == Scheduled) {
     slot_gate(s, *run, key.task, &gates);
     const Line& line = s.lines[run->nodes[key.task].line];
@@ -98,8 +105,11 @@ std::vector<Gate> gates(const World& world, const InstanceKey& key, const Moment
   past_allows(s, *run, key.task, &gates);
   needs_are_met(s, *run, run->dag->task(key.task).needs, moment.now, &gates);
   if (row->retry_at && *row->retry_at > moment.now)
-    gates.push_back({GateKind::RetryAt, run->dag->task(key.task).id,
-                     fmt::format("retries at {}", to_iso_z(*row->retry_at)), row->retry_at, {}});
+    gates.push_back({GateKind::RetryAt,
+                     run->dag->task(key.task).id,
+                     fmt::format("retries at {}", to_iso_z(*row->retry_at)),
+                     row->retry_at,
+                     {}});
   if (run->dag->task(key.task).map && !run->nodes[key.task].is_expanded())
     explain_mapping(*run, key.task, gates);
   return gates;
@@ -107,8 +117,7 @@ std::vector<Gate> gates(const World& world, const InstanceKey& key, const Moment
 
 std::vector<Gate> gates(const World& world, RunKey key, const Moment& moment) {
   std::vector<Gate> gates;
-  if (const Run* run = world.state().find(key))
-    run_gate(world.state(), *run, moment.now, &gates);
+  if (const Run* run = world.state().find(key)) run_gate(world.state(), *run, moment.now, &gates);
   return gates;
 }
 

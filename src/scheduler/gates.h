@@ -9,18 +9,18 @@ namespace etesian {
 
 enum class GateKind {
   DagPaused,
-  RunWaits,        ///< run_after, max_active_runs, backfill limits.
+  RunWaits,  ///< run_after, max_active_runs, backfill limits.
   RunFinished,
-  Upstream,        ///< Trigger rule not met yet: which upstreams.
+  Upstream,  ///< Trigger rule not met yet: which upstreams.
   DependsOnPast,
   WaitForDownstream,
-  Needs,           ///< Which producer, which interval, how fresh.
+  Needs,  ///< Which producer, which interval, how fresh.
   RetryAt,
-  MappedLength,    ///< The upstream output that decides the number of instances is not there.
-  Pool,            ///< Slots, position in line.
-  TaskLimit,       ///< max_active of the task, of the map, of the DAG (max_active_tasks).
+  MappedLength,  ///< The upstream output that decides the number of instances is not there.
+  Pool,          ///< Slots, position in line.
+  TaskLimit,     ///< max_active of the task, of the map, of the DAG (max_active_tasks).
   Parallelism,
-  Executor         ///< No agent, or it has no room.
+  Executor  ///< No agent, or it has no room.
 };
 std::string_view to_text(GateKind kind);  ///< "depends_on_past", …
 
@@ -33,8 +33,8 @@ struct Gate {
   std::string remedy;               ///< What would unblock it; may be empty.
 };
 
-/// All closed gates of an instance, in the order in which they are asked. Empty: it may start now, or
-/// it has started or ended. The same predicate that `step` decides by: there is no second "why".
+/// All closed gates of an instance, in the order in which they are asked. Empty: it may start now,
+/// or it has started or ended. The same predicate that `step` decides by: there is no second "why".
 std::vector<Gate> gates(const World& world, const InstanceKey& key, const Moment& moment);
 /// Closed gates of a run that is still queued.
 std::vector<Gate> gates(const World& world, RunKey run, const Moment& moment);

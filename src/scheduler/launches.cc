@@ -151,7 +151,8 @@ void Stepper::on(const LaunchNotStarted& e) {
   // After a change of session the old agent's claim may be gone with its host: lost, never "never
   // started". The same goes for a launch that was seen running.
   if (e.why == NotStarted::WrongSession || open.row.started_at ||
-      (e.why == NotStarted::NeverReceived && executor.is_up && executor.session != open.row.session)) {
+      (e.why == NotStarted::NeverReceived && executor.is_up &&
+       executor.session != open.row.session)) {
     Outcome lost;
     lost.cause = Cause::Lost;
     lost.message = e.message.empty() ? "its agent's session is over" : e.message;
@@ -218,9 +219,8 @@ void Stepper::finish(const OpenTry& open, Outcome outcome) {
   if (is_success(outcome)) return succeed(open, std::move(outcome), std::move(row));
   if (is_infrastructure(outcome.cause)) return lose(open, std::move(outcome), std::move(row));
   const Task& task = s_.find(row.key.run)->dag->task(row.key.task);
-  if (outcome.cause == Cause::Exit &&
-      std::find(task.skip_on_exit.begin(), task.skip_on_exit.end(), outcome.exit_code) !=
-          task.skip_on_exit.end()) {
+  if (outcome.cause == Cause::Exit && std::find(task.skip_on_exit.begin(), task.skip_on_exit.end(),
+                                                outcome.exit_code) != task.skip_on_exit.end()) {
     if (task.decides == Decides::ShortCircuit) {
       outcome.output = "false";
       return succeed(open, std::move(outcome), std::move(row));
@@ -275,8 +275,8 @@ void Stepper::lose(const OpenTry& open, Outcome outcome, InstanceRow row) {
     const Duration delay = loss_delay(row.infrastructure_losses);
     row.state = UpForRetry;
     row.retry_at = moment_.now + delay;
-    reason = fmt::format("{}: {}; next in {}", to_text(outcome.cause), outcome.message,
-                         to_text(delay));
+    reason =
+        fmt::format("{}: {}; next in {}", to_text(outcome.cause), outcome.message, to_text(delay));
   }
   close(open, std::move(outcome), std::move(row), std::move(reason));
 }

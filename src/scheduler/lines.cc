@@ -61,8 +61,7 @@ void World::State::park(Run& run, TaskIndex task, Place place) {
   Node& node = run.nodes[task];
   node.place = place;
   if (place == Place::TaskLimit) node.limit->parked.emplace_back(run.row.key, task);
-  if (place == Place::TooBig)
-    lines[node.line].pool->too_big.emplace_back(run.row.key, task);
+  if (place == Place::TooBig) lines[node.line].pool->too_big.emplace_back(run.row.key, task);
 }
 
 void World::State::put_back(std::vector<std::pair<RunKey, TaskIndex>>& parked) {

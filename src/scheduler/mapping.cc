@@ -55,8 +55,9 @@ Result<std::vector<std::string>> map_arguments(const MapRule& rule,
     lists.push_back(std::move(*items));
   }
   if (count > count_max)
-    return Error{ErrorCode::TooLarge,
-                 fmt::format("map: more instances ({}) than the most allowed ({})", count, count_max)};
+    return Error{
+        ErrorCode::TooLarge,
+        fmt::format("map: more instances ({}) than the most allowed ({})", count, count_max)};
   std::vector<std::string> arguments;
   arguments.reserve(count);
   for (std::size_t instance = 0; instance < count; ++instance) {

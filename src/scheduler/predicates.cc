@@ -191,32 +191,40 @@ SlotGate slot_gate(const World::State& state, const Run& run, TaskIndex index, W
   const Task& task = run.dag->task(index);
   const Line& line = state.lines[node.line];
   SlotGate first = SlotGate::Open;
-  const auto closed = [&](SlotGate gate, GateKind kind, const std::string& subject,
-                          auto&& sentence, const char* remedy) {
+  const auto closed = [&](SlotGate gate, GateKind kind, const std::string& subject, auto&& sentence,
+                          const char* remedy) {
     if (first == SlotGate::Open) first = gate;
     if (why) explain(why, kind, subject, sentence(), {}, remedy);
     return !why;
   };
   const int run_max = run.dag->definition().max_active_tasks;
   if (run.active >= run_max &&
-      closed(SlotGate::RunActive, GateKind::TaskLimit, "max_active_tasks",
-             [&] { return fmt::format("{} tasks of this run are active, the most it may have",
-                                      run.active); },
-             "raise max_active_tasks"))
+      closed(
+          SlotGate::RunActive, GateKind::TaskLimit, "max_active_tasks",
+          [&] {
+            return fmt::format("{} tasks of this run are active, the most it may have", run.active);
+          },
+          "raise max_active_tasks"))
     return first;
   if (node.limit && node.limit->active >= *task.max_active &&
-      closed(SlotGate::TaskLimit, GateKind::TaskLimit, "max_active",
-             [&] { return fmt::format("'{}' is active {} times over all runs, the most it may be",
-                                      task.id, node.limit->active); },
-             "raise max_active"))
+      closed(
+          SlotGate::TaskLimit, GateKind::TaskLimit, "max_active",
+          [&] {
+            return fmt::format("'{}' is active {} times over all runs, the most it may be", task.id,
+                               node.limit->active);
+          },
+          "raise max_active"))
     return first;
   for (const auto& limit :
        {task.max_active_per_run, task.map ? task.map->max_active : std::nullopt})
     if (limit && node.active >= *limit &&
-        closed(SlotGate::RunLimit, GateKind::TaskLimit, "max_active_per_run",
-               [&] { return fmt::format("{} instances are active in this run, the most it may have",
-                                        node.active); },
-               "raise max_active"))
+        closed(
+            SlotGate::RunLimit, GateKind::TaskLimit, "max_active_per_run",
+            [&] {
+              return fmt::format("{} instances are active in this run, the most it may have",
+                                 node.active);
+            },
+            "raise max_active"))
       return first;
   const PoolState& pool = *line.pool;
   if (!pool.exists || (!pool.is_unlimited() && task.pool_slots > pool.row.slots)) {
@@ -235,20 +243,24 @@ SlotGate slot_gate(const World::State& state, const Run& run, TaskIndex index, W
     if (closed(SlotGate::PoolFull, GateKind::Pool, task.pool, sentence, "")) return first;
   }
   if (static_cast<int>(state.tries.size()) >= state.limits.parallelism &&
-      closed(SlotGate::Parallelism, GateKind::Parallelism, "parallelism",
-             [&] { return fmt::format("{} tasks are active, the most this installation may have",
-                                      state.tries.size()); },
-             "raise parallelism"))
+      closed(
+          SlotGate::Parallelism, GateKind::Parallelism, "parallelism",
+          [&] {
+            return fmt::format("{} tasks are active, the most this installation may have",
+                               state.tries.size());
+          },
+          "raise parallelism"))
     return first;
   if (!line.executor->has_room())
-    closed(SlotGate::Executor, GateKind::Executor, task.executor,
-           [&] {
-             return line.executor->is_up
-                        ? fmt::format("executor '{}' has no room: {} of {} taken", task.executor,
-                                      line.executor->open, line.executor->slots)
-                        : fmt::format("executor '{}' is not there", task.executor);
-           },
-           "start an agent");
+    closed(
+        SlotGate::Executor, GateKind::Executor, task.executor,
+        [&] {
+          return line.executor->is_up
+                     ? fmt::format("executor '{}' has no room: {} of {} taken", task.executor,
+                                   line.executor->open, line.executor->slots)
+                     : fmt::format("executor '{}' is not there", task.executor);
+        },
+        "start an agent");
   return first;
 }
 
@@ -263,29 +275,34 @@ RunGate run_gate(const World::State& state, const Run& run, Instant now, Why why
   };
   const DagEntry& entry = *run.entry;
   if (entry.is_paused &&
-      closed(RunGate::Paused, GateKind::DagPaused, entry.id,
-             [&] { return fmt::format("DAG '{}' is paused", entry.id); }, {}, "unpause it"))
+      closed(
+          RunGate::Paused, GateKind::DagPaused, entry.id,
+          [&] { return fmt::format("DAG '{}' is paused", entry.id); }, {}, "unpause it"))
     return first;
   const auto backfill = state.backfills.find(run.row.backfill);
   const bool in_backfill = run.row.backfill != 0 && backfill != state.backfills.end();
   if (in_backfill && backfill->second.row.is_paused &&
-      closed(RunGate::BackfillPaused, GateKind::RunWaits, "backfill",
-             [&] { return fmt::format("backfill {} is paused", run.row.backfill); }, {},
-             "resume it"))
+      closed(
+          RunGate::BackfillPaused, GateKind::RunWaits, "backfill",
+          [&] { return fmt::format("backfill {} is paused", run.row.backfill); }, {}, "resume it"))
     return first;
   if (run.row.run_after > now &&
-      closed(RunGate::RunAfter, GateKind::RunWaits, "run_after",
-             [&] { return fmt::format("starts at {}", to_iso_z(run.row.run_after)); },
-             run.row.run_after, ""))
+      closed(
+          RunGate::RunAfter, GateKind::RunWaits, "run_after",
+          [&] { return fmt::format("starts at {}", to_iso_z(run.row.run_after)); },
+          run.row.run_after, ""))
     return first;
   const int running = in_backfill ? backfill->second.running : entry.running;
-  const int most = in_backfill ? backfill->second.row.max_active_runs
-                               : run.dag->definition().max_active_runs;
-  if (running >= most &&
-      closed(RunGate::Capacity, GateKind::RunWaits, "max_active_runs",
-             [&] { return fmt::format("{} runs are active, the most that {} may have", running,
-                                      in_backfill ? "the backfill" : "the DAG"); },
-             {}, "raise max_active_runs"))
+  const int most =
+      in_backfill ? backfill->second.row.max_active_runs : run.dag->definition().max_active_runs;
+  if (running >= most && closed(
+                             RunGate::Capacity, GateKind::RunWaits, "max_active_runs",
+                             [&] {
+                               return fmt::format("{} runs are active, the most that {} may have",
+                                                  running,
+                                                  in_backfill ? "the backfill" : "the DAG");
+                             },
+                             {}, "raise max_active_runs"))
     return first;
   if (!needs_are_met(state, run, run.dag->definition().needs, now, why) && first == RunGate::Open)
     first = RunGate::Needs;

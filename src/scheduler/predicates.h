@@ -1,5 +1,6 @@
 #pragma once
-// The predicates behind every "may it?": asked by `step` without an explanation, by `gates` with one.
+// The predicates behind every "may it?": asked by `step` without an explanation, by `gates` with
+// one.
 #include <vector>
 
 #include "scheduler/gates.h"
@@ -21,7 +22,16 @@ bool needs_are_met(const World::State& state, const Run& run, const std::vector<
                    Instant now, Why why);
 
 /// The first closed gate between `scheduled` and `queued`; with `why`, all of them are explained.
-enum class SlotGate { Open, Parallelism, Executor, RunActive, TaskLimit, RunLimit, TooBig, PoolFull };
+enum class SlotGate {
+  Open,
+  Parallelism,
+  Executor,
+  RunActive,
+  TaskLimit,
+  RunLimit,
+  TooBig,
+  PoolFull
+};
 SlotGate slot_gate(const World::State& state, const Run& run, TaskIndex task, Why why);
 
 /// The first closed gate of a queued run.

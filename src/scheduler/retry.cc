@@ -39,10 +39,14 @@ std::array<std::uint32_t, 5> sha1(std::string text) {
     auto [a, b, c, d, e] = h;
     for (std::size_t i = 0; i < 80; ++i) {
       std::uint32_t f, k;
-      if (i < 20) f = (b & c) | (~b & d), k = 0x5A827999;
-      else if (i < 40) f = b ^ c ^ d, k = 0x6ED9EBA1;
-      else if (i < 60) f = (b & c) | (b & d) | (c & d), k = 0x8F1BBCDC;
-      else f = b ^ c ^ d, k = 0xCA62C1D6;
+      if (i < 20)
+        f = (b & c) | (~b & d), k = 0x5A827999;
+      else if (i < 40)
+        f = b ^ c ^ d, k = 0x6ED9EBA1;
+      else if (i < 60)
+        f = (b & c) | (b & d) | (c & d), k = 0x8F1BBCDC;
+      else
+        f = b ^ c ^ d, k = 0xCA62C1D6;
       const std::uint32_t next = rotate(a, 5) + f + e + k + w[i];
       e = d, d = c, c = rotate(b, 30), b = a, a = next;
     }
@@ -130,8 +134,8 @@ Duration airflow_retry_delay(const RetryRule& rule, const std::string& dag_id,
   if (std::isfinite(power)) {
     const double least = std::max(1.0, std::ceil(base * power));
     if (least < kDayInSeconds) {
-      const auto h = sha1(
-          fmt::format("{}#{}#{}#{}", dag_id, task_id, python_text(logical_date), try_number));
+      const auto h =
+          sha1(fmt::format("{}#{}#{}#{}", dag_id, task_id, python_text(logical_date), try_number));
       const auto whole = static_cast<std::uint64_t>(least);
       delay = std::min(kDayInSeconds, least + static_cast<double>(modulo(h, whole)));
     }
@@ -152,7 +156,8 @@ RetryDecision decide_retry(const Task& task, const std::string& dag_id, const Ru
   const std::string ended = how_it_ended(outcome);
   RetryDecision decision;
   if (!is_forever && failures > instance.max_tries) {
-    decision.reason = fmt::format("try {} of {} failed: {}", failures, instance.max_tries + 1, ended);
+    decision.reason =
+        fmt::format("try {} of {} failed: {}", failures, instance.max_tries + 1, ended);
     return decision;
   }
   if (const std::string no = refusal(rule, outcome); !no.empty()) {
@@ -165,17 +170,18 @@ RetryDecision decide_retry(const Task& task, const std::string& dag_id, const Ru
           : own_delay(task, dag_id, run, instance, failures);
   if (rule.max_elapsed && instance.first_started_at &&
       now + decision.delay - *instance.first_started_at > *rule.max_elapsed) {
-    decision.reason = fmt::format("try {} failed: {}; the next would start later than {} after the "
-                                  "first (max_elapsed)",
-                                  failures, ended, to_text(*rule.max_elapsed));
+    decision.reason = fmt::format(
+        "try {} failed: {}; the next would start later than {} after the "
+        "first (max_elapsed)",
+        failures, ended, to_text(*rule.max_elapsed));
     return decision;
   }
   decision.retry = true;
   decision.reason =
-      is_forever ? fmt::format("try {} failed: {}; next in {}", failures, ended,
-                               to_text(decision.delay))
-                 : fmt::format("try {} of {} failed: {}; next in {}", failures,
-                               instance.max_tries + 1, ended, to_text(decision.delay));
+      is_forever
+          ? fmt::format("try {} failed: {}; next in {}", failures, ended, to_text(decision.delay))
+          : fmt::format("try {} of {} failed: {}; next in {}", failures, instance.max_tries + 1,
+                        ended, to_text(decision.delay));
   return decision;
 }
 

@@ -16,13 +16,15 @@ Duration airflow_retry_delay(const RetryRule& rule, const std::string& dag_id,
 struct RetryDecision {
   bool retry = false;
   Duration delay{0};
-  std::string reason;  ///< "try 2 of 3 failed: exit code 75; next in 30s" / "exit code 2 is in not_on_exit"
+  std::string
+      reason;  ///< "try 2 of 3 failed: exit code 75; next in 30s" / "exit code 2 is in not_on_exit"
 };
 /// Whether and when a failed try is run again: a pure function of rule, row, outcome and instant.
 RetryDecision decide_retry(const Task& task, const std::string& dag_id, const RunRow& run,
                            const InstanceRow& instance, const Outcome& outcome, Instant now);
 
-/// Delay before a try that the infrastructure lost is run again: 5 s, doubled each time, at most 2 min.
+/// Delay before a try that the infrastructure lost is run again: 5 s, doubled each time, at most 2
+/// min.
 Duration loss_delay(int losses);
 
 }  // namespace etesian

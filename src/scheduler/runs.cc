@@ -25,8 +25,8 @@ void Stepper::on(const DagLoaded& e) {
   const auto found = s_.dags.find(e.dag->id());
   const bool is_known = found != s_.dags.end();
   if (is_known && found->second.dag && found->second.dag->version() == e.dag->version()) return;
-  emit(DagChanged{e.dag, is_known ? found->second.is_paused
-                                  : e.dag->definition().paused_on_creation});
+  emit(DagChanged{e.dag,
+                  is_known ? found->second.is_paused : e.dag->definition().paused_on_creation});
 }
 
 void Stepper::on(const DagGone& e) {

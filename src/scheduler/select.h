@@ -6,10 +6,10 @@
 namespace etesian {
 
 struct Selection {
-  std::vector<std::string> task_ids;  ///< Empty: all. A group id means its members.
+  std::vector<std::string> task_ids;      ///< Empty: all. A group id means its members.
   std::vector<std::int32_t> map_indexes;  ///< Empty: all.
   bool upstream = false, downstream = false;
-  bool only_failed = false;   ///< failed and upstream_failed.
+  bool only_failed = false;  ///< failed and upstream_failed.
   bool only_running = false;
 };
 

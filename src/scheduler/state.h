@@ -18,7 +18,8 @@
 
 namespace etesian {
 
-inline constexpr std::int32_t kWholeTask = -2;  ///< "All instances", where a map index is asked for.
+inline constexpr std::int32_t kWholeTask =
+    -2;  ///< "All instances", where a map index is asked for.
 
 /// Order in which waiting tasks take slots: heavier first, then the older run, then task order.
 struct LineKey {
@@ -34,7 +35,7 @@ struct LineKey {
 
 struct PoolState {
   PoolRow row;
-  bool exists = false;  ///< False: a task names it, nobody made it.
+  bool exists = false;                         ///< False: a task names it, nobody made it.
   int queued = 0, running = 0, scheduled = 0;  ///< Slots; the last one waits for them.
   bool is_unlimited() const { return row.slots < 0; }
   int used() const { return queued + running; }
@@ -65,18 +66,19 @@ struct TaskLimit {
   std::vector<std::pair<RunKey, TaskIndex>> parked;  ///< To be put back in line when one ends.
 };
 
-/// Where a task that has scheduled instances waits. Exactly one place, so that nothing is forgotten.
+/// Where a task that has scheduled instances waits. Exactly one place, so that nothing is
+/// forgotten.
 enum class Place : std::uint8_t { Nowhere, Line, TaskLimit, RunLimit, TooBig };
 
 /// One task of one active run: what its instances share.
 struct Node {
-  std::vector<InstanceRow> items;  ///< One with map index -1, or 0..n-1 when expanded.
+  std::vector<InstanceRow> items;      ///< One with map index -1, or 0..n-1 when expanded.
   std::vector<std::string> arguments;  ///< JSON objects, one for each item when expanded.
   UpstreamCounts up;
   SetupCounts setups;
   int unfinished = 1;
-  int active = 0;                     ///< Items that hold slots.
-  std::set<std::int32_t> scheduled;   ///< Map indexes that wait for slots.
+  int active = 0;                    ///< Items that hold slots.
+  std::set<std::int32_t> scheduled;  ///< Map indexes that wait for slots.
   Place place = Place::Nowhere;
   bool is_noted = false;  ///< In the agenda as a whole.
   TaskLimit* limit = nullptr;
@@ -112,9 +114,9 @@ struct DagEntry {
   std::optional<CursorMoved> cursor;
   std::set<Instant> dates_ahead;
   std::optional<RunSlot> next;
-  std::set<RunKey> runs;                              ///< Active ones, in order of creation.
-  std::set<std::pair<Instant, RunKey>> queued;        ///< Without backfills; by run_after.
-  int unfinished = 0, running = 0;                    ///< Without backfills.
+  std::set<RunKey> runs;                        ///< Active ones, in order of creation.
+  std::set<std::pair<Instant, RunKey>> queued;  ///< Without backfills; by run_after.
+  int unfinished = 0, running = 0;              ///< Without backfills.
   std::map<std::string, TaskLimit> limits;
   /// Finished runs, by logical date, that depends_on_past looks at: the newest, and the one just
   /// before each active run.
@@ -129,8 +131,8 @@ struct BackfillEntry {
 
 struct OpenTry {
   TryRow row;
-  Duration ask_at{0};   ///< Uptime of the next inquiry or offer; 0: none.
-  int asked = 0;        ///< Inquiries without an answer, for the back-off.
+  Duration ask_at{0};         ///< Uptime of the next inquiry or offer; 0: none.
+  int asked = 0;              ///< Inquiries without an answer, for the back-off.
   bool is_offer_due = false;  ///< At `ask_at` it is offered, not inquired.
 };
 
@@ -161,10 +163,10 @@ struct World::State {
   RunKey next_run_key = 1;
   BackfillKey next_backfill_key = 1;
 
-  std::set<std::pair<Instant, InstanceKey>> retries;       ///< up_for_retry, by retry_at.
-  std::set<std::pair<Instant, RunKey>> run_timers;         ///< run_after and run time-outs.
-  std::set<std::pair<Instant, std::string>> dag_timers;    ///< Next scheduled run.
-  std::set<std::pair<Duration, Uuid>> try_timers;          ///< By uptime.
+  std::set<std::pair<Instant, InstanceKey>> retries;     ///< up_for_retry, by retry_at.
+  std::set<std::pair<Instant, RunKey>> run_timers;       ///< run_after and run time-outs.
+  std::set<std::pair<Instant, std::string>> dag_timers;  ///< Next scheduled run.
+  std::set<std::pair<Duration, Uuid>> try_timers;        ///< By uptime.
   Agenda agenda;
   std::vector<RunKey> ended;  ///< Final since this step began; they leave at its end.
 

@@ -104,8 +104,7 @@ void Stepper::examine(const InstanceKey& key) {
   if (key.map_index == kWholeTask) node.is_noted = false;
   if (run->row.state != RunState::Running || run->entry->is_paused || run->forced) return;
   if (node.unfinished == 0) return;
-  const RuleDecision decision =
-      judge(s_, *run, key.task, node.items.front().key.map_index);
+  const RuleDecision decision = judge(s_, *run, key.task, node.items.front().key.map_index);
   if (decision.kind == Kind::Wait) return;
   if (decision.kind == Kind::Run) {
     if (!is_ready(*run, key.task)) return;

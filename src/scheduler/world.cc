@@ -83,8 +83,7 @@ std::vector<TryRow> World::open_tries() const {
   std::vector<TryRow> rows;
   rows.reserve(state_->tries.size());
   for (const auto& [id, open] : state_->tries) rows.push_back(open.row);
-  std::sort(rows.begin(), rows.end(),
-            [](const TryRow& a, const TryRow& b) { return a.id < b.id; });
+  std::sort(rows.begin(), rows.end(), [](const TryRow& a, const TryRow& b) { return a.id < b.id; });
   return rows;
 }
 const std::string* World::output(const InstanceKey& key, const std::string& name) const {

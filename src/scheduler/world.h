@@ -14,20 +14,21 @@
 namespace etesian {
 
 struct Limits {
-  int parallelism = 1024;                              ///< Open tries over all DAGs.
-  int infrastructure_retries = 5;                      ///< Losses that do not use up a retry.
-  Duration queue_timeout = std::chrono::minutes(10);   ///< Offered but not started: ask the executor.
-  Duration suspect_after = std::chrono::seconds(30);   ///< Silence of an agent.
-  int catchup_runs_per_step = 64;                      ///< Runs created at one instant for one DAG.
+  int parallelism = 1024;          ///< Open tries over all DAGs.
+  int infrastructure_retries = 5;  ///< Losses that do not use up a retry.
+  Duration queue_timeout =
+      std::chrono::minutes(10);  ///< Offered but not started: ask the executor.
+  Duration suspect_after = std::chrono::seconds(30);  ///< Silence of an agent.
+  int catchup_runs_per_step = 64;                     ///< Runs created at one instant for one DAG.
   int map_length_max = 1024 * 8;
 };
 
 class World;
-/// Value (JSON text) of a map argument that is a template: a pure function of the world's outputs and
-/// params, handed in by the wiring because the scheduler knows no template language. Errors:
+/// Value (JSON text) of a map argument that is a template: a pure function of the world's outputs
+/// and params, handed in by the wiring because the scheduler knows no template language. Errors:
 /// InvalidInput; the task then fails with the message.
-using MapEvaluator = std::function<Result<std::string>(const World&, RunKey, const Task&,
-                                                       const TemplateText&)>;
+using MapEvaluator =
+    std::function<Result<std::string>(const World&, RunKey, const Task&, const TemplateText&)>;
 
 /// Active runs in memory: the single truth that decisions are made on. The store is its journal.
 /// Finished runs are not in it. Not thread-safe: owned by the engine's thread.
@@ -57,9 +58,10 @@ class World {
   std::shared_ptr<const Dag> dag(const std::string& dag_id) const;  ///< Current version or null.
   std::vector<std::string> dag_ids() const;                         ///< Sorted.
   bool is_paused(const std::string& dag_id) const;
-  std::optional<RunSlot> next_run(const std::string& dag_id) const;  ///< As the timetable says; nullopt: none.
-  std::shared_ptr<const Dag> dag_of(RunKey run) const;               ///< Version of an active run or null.
-  const RunRow* run(RunKey run) const;                               ///< Null: finished or unknown.
+  std::optional<RunSlot> next_run(
+      const std::string& dag_id) const;                 ///< As the timetable says; nullopt: none.
+  std::shared_ptr<const Dag> dag_of(RunKey run) const;  ///< Version of an active run or null.
+  const RunRow* run(RunKey run) const;                  ///< Null: finished or unknown.
   std::optional<RunKey> find_run(const std::string& dag_id, const std::string& run_id) const;
   std::vector<RunKey> active_runs(const std::string& dag_id) const;  ///< Creation order.
   std::optional<InstanceRow> instance(const InstanceKey& key) const;
@@ -72,7 +74,8 @@ class World {
   const std::string& map_arguments(const InstanceKey& key) const;
   std::vector<PoolRow> pools() const;
   struct PoolUse {
-    int running = 0, queued = 0, scheduled = 0;  ///< Slots for the first two, waiting slots for the last.
+    int running = 0, queued = 0,
+        scheduled = 0;  ///< Slots for the first two, waiting slots for the last.
   };
   PoolUse pool_use(const std::string& pool) const;
   std::vector<BackfillRow> backfills() const;
@@ -90,7 +93,8 @@ class World {
 
   /// The facts that the world stands for, as a store would give them.
   StoredState rows() const;
-  /// Every field that follows from facts, as text: the property test compares worlds by it. Order is deterministic.
+  /// Every field that follows from facts, as text: the property test compares worlds by it. Order
+  /// is deterministic.
   std::string dump() const;
   /// Recounts every counter, queue and waiting list from rows; the first difference, or empty.
   std::string check() const;

@@ -10,28 +10,18 @@ struct Texts {
   std::string_view kind, happened;
 };
 // In the order of ChangeKind.
-constexpr std::array<Texts, kChangeKindCount> kTexts = {{{"dag", "changed"},
-                                                         {"dag", "removed"},
-                                                         {"dag", "paused"},
-                                                         {"dag", "unpaused"},
-                                                         {"cursor", "moved"},
-                                                         {"run", ""},
-                                                         {"run", "removed"},
-                                                         {"task_instance", "expanded"},
-                                                         {"task_instance", ""},
-                                                         {"try", "opened"},
-                                                         {"try", "started"},
-                                                         {"try", "ended"},
-                                                         {"output", "stored"},
-                                                         {"output", "removed"},
-                                                         {"pool", "changed"},
-                                                         {"pool", "removed"},
-                                                         {"variable", "changed"},
-                                                         {"variable", "removed"},
-                                                         {"connection", "changed"},
-                                                         {"connection", "removed"},
-                                                         {"backfill", "changed"},
-                                                         {"audit", "audited"}}};
+constexpr std::array<Texts, kChangeKindCount> kTexts = {
+    {{"dag", "changed"},        {"dag", "removed"},
+     {"dag", "paused"},         {"dag", "unpaused"},
+     {"cursor", "moved"},       {"run", ""},
+     {"run", "removed"},        {"task_instance", "expanded"},
+     {"task_instance", ""},     {"try", "opened"},
+     {"try", "started"},        {"try", "ended"},
+     {"output", "stored"},      {"output", "removed"},
+     {"pool", "changed"},       {"pool", "removed"},
+     {"variable", "changed"},   {"variable", "removed"},
+     {"connection", "changed"}, {"connection", "removed"},
+     {"backfill", "changed"},   {"audit", "audited"}}};
 
 }  // namespace
 

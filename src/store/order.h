@@ -11,10 +11,30 @@ namespace etesian {
 
 enum class DagColumn { Id, FirstSeen, LastChanged };
 enum class RunColumn {
-  Key, DagId, RunId, State, Type, LogicalDate, RunAfter, QueuedAt, StartedAt, EndedAt
+  Key,
+  DagId,
+  RunId,
+  State,
+  Type,
+  LogicalDate,
+  RunAfter,
+  QueuedAt,
+  StartedAt,
+  EndedAt
 };
 enum class InstanceColumn {
-  Key, DagId, RunId, TaskId, MapIndex, State, TryNumber, LogicalDate, RunAfter, StartedAt, EndedAt, Elapsed
+  Key,
+  DagId,
+  RunId,
+  TaskId,
+  MapIndex,
+  State,
+  TryNumber,
+  LogicalDate,
+  RunAfter,
+  StartedAt,
+  EndedAt,
+  Elapsed
 };
 enum class BackfillColumn { Key, DagId, From, To, CreatedAt, CompletedAt };
 enum class AuditColumn { Id, At, Actor, Event, DagId, RunId, TaskId };

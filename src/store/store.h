@@ -31,7 +31,8 @@ struct ChangeRecord {
 struct Paging {
   int limit = 50;  ///< 1..1000
   int offset = 0;
-  std::string order_by;  ///< A name that the listing allows; "-" in front: descending. Empty: default.
+  std::string
+      order_by;  ///< A name that the listing allows; "-" in front: descending. Empty: default.
 };
 template <class Row>
 struct Listing {
@@ -45,7 +46,8 @@ struct DagFilter {
   bool include_removed = false;
 };
 struct DagSummary {
-  std::string dag_id, version, canonical, folder, relative_file, source, description, owner, schedule_text;
+  std::string dag_id, version, canonical, folder, relative_file, source, description, owner,
+      schedule_text;
   std::vector<std::string> tags;
   bool is_paused = false, is_removed = false;
   int version_number = 1;  ///< Counts the versions of this DAG from 1.
@@ -129,8 +131,8 @@ class Store {
   /// Nothing is waiting to be committed: time for upkeep that would slow a commit down.
   virtual void idle() {}
 
-  /// Current facts and unfinished work. `build` may fail for one DAG: its runs are then left out and
-  /// named in `problems`.
+  /// Current facts and unfinished work. `build` may fail for one DAG: its runs are then left out
+  /// and named in `problems`.
   virtual Result<StoredState> load(const DagBuilder& build, std::vector<std::string>& problems) = 0;
 
   // ---- reading, for API and command line ----
@@ -146,7 +148,8 @@ class Store {
   virtual Result<std::vector<InstanceRow>> instances_of(RunKey run) = 0;
   /// Tries of an instance, oldest first (cleared ones included).
   virtual Result<std::vector<TryRow>> tries(const InstanceKey& key) = 0;
-  virtual Result<std::vector<OutputRow>> outputs(const std::string& dag_id, const std::string& run_id,
+  virtual Result<std::vector<OutputRow>> outputs(const std::string& dag_id,
+                                                 const std::string& run_id,
                                                  const std::string& task_id) = 0;
   virtual Result<std::vector<PoolRow>> pools() = 0;
   virtual Result<std::vector<VariableRow>> variables() = 0;
@@ -169,7 +172,8 @@ class Store {
   virtual Result<Done> put_token(const TokenRow& token) = 0;
   virtual Result<Done> drop_tokens_of(const std::string& user) = 0;
 
-  /// Checks the invariants I5..I17 of docs/reliability.md that rows can show; each broken one as a sentence.
+  /// Checks the invariants I5..I17 of docs/reliability.md that rows can show; each broken one as a
+  /// sentence.
   virtual Result<std::vector<std::string>> verify() = 0;
 };
 
@@ -179,7 +183,8 @@ class Store {
 struct SqliteOptions {
   bool allow_network_file_system = false;
 };
-Result<std::unique_ptr<Store>> open_sqlite_store(const std::string& path, const SqliteOptions& options);
+Result<std::unique_ptr<Store>> open_sqlite_store(const std::string& path,
+                                                 const SqliteOptions& options);
 /// Everything in memory; the same contract, no durability.
 std::unique_ptr<Store> make_memory_store();
 

@@ -56,7 +56,8 @@ class Taint {
                             }
                           },
                           [&](const If& node) {
-                            for (const auto& branch : node.branches) any |= block(branch.body, sink);
+                            for (const auto& branch : node.branches)
+                              any |= block(branch.body, sink);
                           },
                           [&](const For& node) {
                             mark(node.targets, !leaves(*node.iterable).empty());
@@ -64,7 +65,8 @@ class Taint {
                             any |= block(node.otherwise, sink);
                           },
                           [&](const Set& node) {
-                            mark(node.targets, node.value ? !leaves(*node.value).empty() : block(node.body, nullptr));
+                            mark(node.targets, node.value ? !leaves(*node.value).empty()
+                                                          : block(node.body, nullptr));
                           }},
                statement.node);
     return any;
@@ -91,7 +93,8 @@ class Taint {
     };
     std::visit(Overloaded{[](const Constant&) {},
                           [&](const Name& node) {
-                            if (node.name == "params" || tainted_.contains(node.name)) out.push_back(expr.span);
+                            if (node.name == "params" || tainted_.contains(node.name))
+                              out.push_back(expr.span);
                           },
                           [&](const Postfix& node) { out = postfix(node); },
                           [&](const Unary& node) {
@@ -110,7 +113,8 @@ class Taint {
   }
 
   static bool makes_safe(const Part& part) {
-    static const std::set<std::string, std::less<>> Safe = {"quote", "length", "count", "int", "float", "round", "abs"};
+    static const std::set<std::string, std::less<>> Safe = {"quote", "length", "count", "int",
+                                                            "float", "round",  "abs"};
     if (part.kind == Part::Kind::Test || part.kind == Part::Kind::TestNot) return true;
     if (part.kind != Part::Kind::Filter) return false;
     if (part.name != "map") return Safe.contains(part.name);
@@ -122,12 +126,14 @@ class Taint {
   std::vector<Span> postfix(const Postfix& node) {
     std::vector<Span> out = leaves(*node.base);
     const auto* base = std::get_if<Name>(&node.base->node);
-    if (base && base->name == "dag_run" && member_name(node.parts[0]) == "conf") out.push_back(node.base->span);
+    if (base && base->name == "dag_run" && member_name(node.parts[0]) == "conf")
+      out.push_back(node.base->span);
     bool in_path = base != nullptr;
     for (const Part& part : node.parts) {
       in_path = in_path && (part.kind == Part::Kind::Member || part.kind == Part::Kind::Index ||
                             part.kind == Part::Kind::Method);
-      if (in_path && out.size() == 1) out[0].length = part.span.offset + part.span.length - out[0].offset;
+      if (in_path && out.size() == 1)
+        out[0].length = part.span.offset + part.span.length - out[0].offset;
       for (const Argument& argument : part.arguments) {
         const auto more = leaves(*argument.value);
         out.insert(out.end(), more.begin(), more.end());
@@ -210,7 +216,8 @@ std::vector<std::string> tasks_read(const Block& block) {
     const auto* base = node ? std::get_if<Name>(&node->base->node) : nullptr;
     if (!base) return;
     if (base->name == "output") {
-      if (std::string task = member_name(node->parts[0]); !task.empty()) out.insert(std::move(task));
+      if (std::string task = member_name(node->parts[0]); !task.empty())
+        out.insert(std::move(task));
     } else if (base->name == "ti" || base->name == "task_instance") {
       if (node->parts[0].kind != Part::Kind::Method || node->parts[0].name != "xcom_pull") return;
       for (auto& [task, span] : tasks_pulled(node->parts[0])) out.insert(std::move(task));
@@ -222,7 +229,8 @@ std::vector<std::string> tasks_read(const Block& block) {
 std::vector<TemplateError> unquoted_params(const Block& block) {
   std::vector<TemplateError> out;
   Taint().block(block, &out);
-  std::stable_sort(out.begin(), out.end(), [](const auto& a, const auto& b) { return a.offset < b.offset; });
+  std::stable_sort(out.begin(), out.end(),
+                   [](const auto& a, const auto& b) { return a.offset < b.offset; });
   return out;
 }
 

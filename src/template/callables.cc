@@ -23,7 +23,8 @@ std::optional<std::size_t> parameter(const Signature& signature, std::string_vie
 
 }  // namespace
 
-Arguments in_place(const Signature& signature, Supplied supplied, std::string_view what, Meter& meter) {
+Arguments in_place(const Signature& signature, Supplied supplied, std::string_view what,
+                   Meter& meter) {
   Arguments out(signature.parameters.size());
   for (std::size_t i = 0; i < supplied.positional.size(); ++i) {
     if (i < signature.positional()) {
@@ -37,18 +38,21 @@ Arguments in_place(const Signature& signature, Supplied supplied, std::string_vi
   for (auto& [name, value] : supplied.named) {
     const auto at = parameter(signature, name);
     if (!at) {
-      meter.fail(fmt::format("{} has no argument '{}'", what, name), did_you_mean(name, signature.parameters));
+      meter.fail(fmt::format("{} has no argument '{}'", what, name),
+                 did_you_mean(name, signature.parameters));
     }
     if (out[*at]) meter.fail(fmt::format("{} receives '{}' twice", what, name));
     out[*at] = std::move(value);
   }
   for (std::size_t i = 0; i < signature.required; ++i) {
-    if (!out[i]) meter.fail(fmt::format("{} lacks its argument '{}'", what, signature.parameters[i]));
+    if (!out[i])
+      meter.fail(fmt::format("{} lacks its argument '{}'", what, signature.parameters[i]));
   }
   return out;
 }
 
-std::optional<TemplateError> check_call(const Signature& signature, const Part& part, std::string_view what) {
+std::optional<TemplateError> check_call(const Signature& signature, const Part& part,
+                                        std::string_view what) {
   TemplateError error{part.span.offset, part.span.length, {}, {}};
   std::vector<bool> given(signature.parameters.size());
   for (std::size_t i = 0; i < part.arguments.size(); ++i) {
@@ -63,18 +67,22 @@ std::optional<TemplateError> check_call(const Signature& signature, const Part& 
       if (signature.variadic) continue;
       return error.message = too_many(signature, what), error;
     }
-    if (given[*at]) return error.message = fmt::format("{} receives '{}' twice", what, argument.name), error;
+    if (given[*at])
+      return error.message = fmt::format("{} receives '{}' twice", what, argument.name), error;
     given[*at] = true;
   }
   for (std::size_t i = 0; i < signature.required; ++i) {
     if (!given[i]) {
-      return error.message = fmt::format("{} lacks its argument '{}'", what, signature.parameters[i]), error;
+      return error.message =
+                 fmt::format("{} lacks its argument '{}'", what, signature.parameters[i]),
+             error;
     }
   }
   return std::nullopt;
 }
 
-std::string text_argument(const std::optional<Value>& value, std::string_view otherwise, Meter& meter) {
+std::string text_argument(const std::optional<Value>& value, std::string_view otherwise,
+                          Meter& meter) {
   if (!value) return std::string(otherwise);
   const auto* text = defined(*value).get<Text>();
   if (!text) meter.fail("this argument must be a text, not a " + std::string(type_name(*value)));
@@ -82,7 +90,8 @@ std::string text_argument(const std::optional<Value>& value, std::string_view ot
   return **text;
 }
 
-std::int64_t integer_argument(const std::optional<Value>& value, std::int64_t otherwise, Meter& meter) {
+std::int64_t integer_argument(const std::optional<Value>& value, std::int64_t otherwise,
+                              Meter& meter) {
   if (!value) return otherwise;
   if (const auto number = as_integer(defined(*value))) return *number;
   meter.fail("this argument must be an integer, not a " + std::string(type_name(*value)));

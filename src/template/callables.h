@@ -29,9 +29,11 @@ struct Supplied {
 };
 
 /// Puts arguments in place; fails with the caller's word for the callee ("filter 'join'").
-Arguments in_place(const Signature& signature, Supplied supplied, std::string_view what, Meter& meter);
+Arguments in_place(const Signature& signature, Supplied supplied, std::string_view what,
+                   Meter& meter);
 /// The same check before any value is known; nullopt when the call is well-formed.
-std::optional<TemplateError> check_call(const Signature& signature, const Part& part, std::string_view what);
+std::optional<TemplateError> check_call(const Signature& signature, const Part& part,
+                                        std::string_view what);
 
 struct Filter {
   Signature signature;
@@ -56,8 +58,10 @@ Value call_method(const Value& self, std::string_view name, Arguments& arguments
 Value call_macro(std::string_view name, Arguments& arguments, Meter& meter);
 
 /// Typed access for implementations; `fail` in words of the callee.
-std::string text_argument(const std::optional<Value>& value, std::string_view otherwise, Meter& meter);
-std::int64_t integer_argument(const std::optional<Value>& value, std::int64_t otherwise, Meter& meter);
+std::string text_argument(const std::optional<Value>& value, std::string_view otherwise,
+                          Meter& meter);
+std::int64_t integer_argument(const std::optional<Value>& value, std::int64_t otherwise,
+                              Meter& meter);
 bool flag_argument(const std::optional<Value>& value);
 
 }  // namespace etesian::templates

@@ -26,7 +26,9 @@ Shape shape_of(const Value& constant) {
   return Unknown;
 }
 
-std::vector<std::string_view> views(const std::vector<std::string>& names) { return {names.begin(), names.end()}; }
+std::vector<std::string_view> views(const std::vector<std::string>& names) {
+  return {names.begin(), names.end()};
+}
 
 bool has(const std::vector<std::string>& names, std::string_view name) {
   return std::find(names.begin(), names.end(), name) != names.end();
@@ -47,7 +49,8 @@ std::string_view described(Shape shape) {
 
 std::vector<TemplateError> Checker::run(const Block& block) {
   check(block);
-  std::stable_sort(errors_.begin(), errors_.end(), [](const auto& a, const auto& b) { return a.offset < b.offset; });
+  std::stable_sort(errors_.begin(), errors_.end(),
+                   [](const auto& a, const auto& b) { return a.offset < b.offset; });
   return std::move(errors_);
 }
 
@@ -60,7 +63,8 @@ void Checker::check(const Block& block) {
     std::visit(Overloaded{[](const Output&) {},
                           [&](const Print& node) {
                             if (check(*node.value).kind == Kind::Host) {
-                              error(node.value->span, "an object cannot be printed", "print one of its members");
+                              error(node.value->span, "an object cannot be printed",
+                                    "print one of its members");
                             }
                           },
                           [&](const If& node) {
@@ -77,7 +81,8 @@ void Checker::check(const Block& block) {
                             check(node.body);
                             locals_.pop_back();
                             for (const auto& name : node.targets) {
-                              locals_.back().emplace_back(name, node.targets.size() == 1 ? shape : Unknown);
+                              locals_.back().emplace_back(
+                                  name, node.targets.size() == 1 ? shape : Unknown);
                             }
                           }},
                statement.node);
@@ -117,7 +122,8 @@ Shape Checker::check(const Expr& expr) {
 
 Shape Checker::check_name(const std::string& name, Span span) {
   for (auto scope = locals_.rbegin(); scope != locals_.rend(); ++scope) {
-    const auto found = std::find_if(scope->rbegin(), scope->rend(), [&](const auto& local) { return local.first == name; });
+    const auto found = std::find_if(scope->rbegin(), scope->rend(),
+                                    [&](const auto& local) { return local.first == name; });
     // A name that branches set to different kinds keeps only what is sure.
     if (found != scope->rend()) {
       const bool same = std::all_of(scope->begin(), scope->end(), [&](const auto& local) {
@@ -174,7 +180,8 @@ Shape Checker::check_part(Shape shape, const Part& part) {
     case Part::Kind::Call: {
       check_arguments(part);
       if (part.name != range_signature().name) {
-        error(part.span, fmt::format("there is no function '{}'", part.name), did_you_mean(part.name, {"range"}));
+        error(part.span, fmt::format("there is no function '{}'", part.name),
+              did_you_mean(part.name, {"range"}));
       } else if (auto wrong = check_call(range_signature(), part, "function 'range'")) {
         errors_.push_back(std::move(*wrong));
       }
@@ -196,7 +203,8 @@ Shape Checker::check_part(Shape shape, const Part& part) {
 Shape Checker::check_member(Shape shape, const std::string& name, Span span) {
   if (shape.kind == Kind::Params) {
     if (!has(scope_.params, name)) {
-      error(span, fmt::format("there is no param '{}'", name), did_you_mean(name, views(scope_.params)));
+      error(span, fmt::format("there is no param '{}'", name),
+            did_you_mean(name, views(scope_.params)));
     }
     return Unknown;
   }
@@ -204,7 +212,8 @@ Shape Checker::check_member(Shape shape, const std::string& name, Span span) {
     check_task(name, span);
     return Unknown;
   }
-  if (shape.kind == Kind::Host && shape.host == HostKind::Connections) return {Kind::Host, HostKind::Connection};
+  if (shape.kind == Kind::Host && shape.host == HostKind::Connections)
+    return {Kind::Host, HostKind::Connection};
   if (shape.kind == Kind::Host && shape.host == HostKind::VariableValues) return {Kind::String};
   for (const Member& member : members_of(shape)) {
     if (member.name == name) return member.shape;
@@ -218,7 +227,8 @@ Shape Checker::check_member(Shape shape, const std::string& name, Span span) {
     }
     known.push_back(method.name);
   }
-  error(span, fmt::format("{} has no member '{}'", described(shape), name), did_you_mean(name, known));
+  error(span, fmt::format("{} has no member '{}'", described(shape), name),
+        did_you_mean(name, known));
   return Unknown;
 }
 
@@ -228,22 +238,26 @@ Shape Checker::check_method(Shape shape, const Part& part) {
   if (!method) {
     std::vector<std::string_view> known;
     for (const Signature& candidate : methods_of(shape)) known.push_back(candidate.name);
-    error(part.span, fmt::format("there is no method '{}' here", part.name), did_you_mean(part.name, known));
+    error(part.span, fmt::format("there is no method '{}' here", part.name),
+          did_you_mean(part.name, known));
     return Unknown;
   }
   // Methods of different kinds share names: their arguments are checked when the kind is known.
   const bool ambiguous = shape.kind == Kind::Anything;
-  if (auto wrong = ambiguous ? std::nullopt : check_call(*method, part, fmt::format("method '{}'", part.name))) {
+  if (auto wrong = ambiguous ? std::nullopt
+                             : check_call(*method, part, fmt::format("method '{}'", part.name))) {
     errors_.push_back(std::move(*wrong));
   }
   if (part.name == "xcom_pull") check_pull(part);
-  if (shape.kind == Kind::Host && shape.host == HostKind::Connections) return {Kind::Host, HostKind::Connection};
+  if (shape.kind == Kind::Host && shape.host == HostKind::Connections)
+    return {Kind::Host, HostKind::Connection};
   if (shape.kind == Kind::Host && shape.host == HostKind::Macros) {
     if (part.name == "datetime") return {Kind::Moment};
     return {part.name == "timedelta" ? Kind::TimeSpan : Kind::String};
   }
   if (shape.kind == Kind::Moment) {
-    const bool date = part.name == "add" || part.name == "subtract" || part.name == "in_timezone" || part.name == "date";
+    const bool date = part.name == "add" || part.name == "subtract" || part.name == "in_timezone" ||
+                      part.name == "date";
     return date ? shape : Unknown;
   }
   return Unknown;
@@ -257,7 +271,8 @@ void Checker::check_filter(const Part& part) {
   check_arguments(part);
   const Filter* filter = find_filter(part.name);
   if (!filter) {
-    return error(part.span, fmt::format("there is no filter '{}'", part.name), did_you_mean(part.name, filter_names()));
+    return error(part.span, fmt::format("there is no filter '{}'", part.name),
+                 did_you_mean(part.name, filter_names()));
   }
   if (auto wrong = check_call(filter->signature, part, fmt::format("filter '{}'", part.name))) {
     return errors_.push_back(std::move(*wrong));
@@ -265,14 +280,18 @@ void Checker::check_filter(const Part& part) {
   const bool by_attribute = part.name.ends_with("attr");
   const bool selects = by_attribute || part.name == "select" || part.name == "reject";
   const std::size_t at = by_attribute ? 1 : 0;
-  if ((!selects && part.name != "map") || part.arguments.size() <= at || !part.arguments[at].name.empty()) return;
+  if ((!selects && part.name != "map") || part.arguments.size() <= at ||
+      !part.arguments[at].name.empty())
+    return;
   const Argument& argument = part.arguments[at];
   const auto name = literal_text(*argument.value);
   if (!name) return;
   if (selects && !find_test(*name)) {
-    error(argument.value->span, fmt::format("there is no test '{}'", *name), did_you_mean(*name, test_names()));
+    error(argument.value->span, fmt::format("there is no test '{}'", *name),
+          did_you_mean(*name, test_names()));
   } else if (!selects && !find_filter(*name)) {
-    error(argument.value->span, fmt::format("there is no filter '{}'", *name), did_you_mean(*name, filter_names()));
+    error(argument.value->span, fmt::format("there is no filter '{}'", *name),
+          did_you_mean(*name, filter_names()));
   }
 }
 
@@ -280,7 +299,8 @@ void Checker::check_test(const Part& part) {
   check_arguments(part);
   const Test* test = find_test(part.name);
   if (!test) {
-    return error(part.span, fmt::format("there is no test '{}'", part.name), did_you_mean(part.name, test_names()));
+    return error(part.span, fmt::format("there is no test '{}'", part.name),
+                 did_you_mean(part.name, test_names()));
   }
   if (auto wrong = check_call(test->signature, part, fmt::format("test '{}'", part.name))) {
     errors_.push_back(std::move(*wrong));
@@ -293,7 +313,9 @@ void Checker::check_pull(const Part& part) {
 
 void Checker::check_task(const std::string& task, Span span) {
   if (has(scope_.outputs, task)) return;
-  error(span, fmt::format("the output of '{}' cannot be known here: no such task runs before this one", task),
+  error(span,
+        fmt::format("the output of '{}' cannot be known here: no such task runs before this one",
+                    task),
         did_you_mean(task, views(scope_.outputs)));
 }
 

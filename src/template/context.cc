@@ -9,7 +9,9 @@
 namespace etesian::templates {
 namespace {
 
-Value text_or_none(const std::string& text) { return text.empty() ? Value(None{}) : make_text(text); }
+Value text_or_none(const std::string& text) {
+  return text.empty() ? Value(None{}) : make_text(text);
+}
 
 bool is_given(const std::optional<Value>& argument) { return argument && !argument->is<None>(); }
 
@@ -24,12 +26,15 @@ Value Context::kept(const std::string& key, Make make) {
   return value;
 }
 
-Value Context::moment_or_none(const std::optional<Instant>& at) const { return at ? utc(*at) : Value(None{}); }
+Value Context::moment_or_none(const std::optional<Instant>& at) const {
+  return at ? utc(*at) : Value(None{});
+}
 
 std::optional<Value> Context::logical_name(std::string_view name) {
   const auto local = [&](Moment m) { return m.zone = facts_.timezone, m; };
-  static constexpr std::string_view Names[] = {"ds", "ds_nodash", "ts", "ts_nodash", "ts_nodash_with_tz", "ds_local",
-                                               "ts_local", "logical_date", "logical_date_local", "task_instance_key_str"};
+  static constexpr std::string_view Names[] = {
+      "ds",       "ds_nodash", "ts",           "ts_nodash",          "ts_nodash_with_tz",
+      "ds_local", "ts_local",  "logical_date", "logical_date_local", "task_instance_key_str"};
   if (std::find(std::begin(Names), std::end(Names), name) == std::end(Names)) return std::nullopt;
   if (!facts_.logical_date) {
     return undefined(meter_, fmt::format("'{}' has no value: this run has no logical date", name),
@@ -45,26 +50,30 @@ std::optional<Value> Context::logical_name(std::string_view name) {
   if (name == "ds") return make_text(*format_moment(at, "%Y-%m-%d"));
   if (name == "ds_nodash") return make_text(nodash);
   if (name == "ts_nodash") return make_text(*format_moment(at, "%Y%m%dT%H%M%S"));
-  if (name == "task_instance_key_str") return make_text(facts_.dag_id + "__" + facts_.task_id + "__" + nodash);
+  if (name == "task_instance_key_str")
+    return make_text(facts_.dag_id + "__" + facts_.task_id + "__" + nodash);
   std::string iso = iso_text(at);
   std::erase_if(iso, [](char c) { return c == '-' || c == ':'; });
   return make_text(std::move(iso));
 }
 
 std::optional<Value> Context::interval_name(std::string_view name) {
-  const bool start = name.starts_with("data_interval_start"), end = name.starts_with("data_interval_end");
+  const bool start = name.starts_with("data_interval_start"),
+             end = name.starts_with("data_interval_end");
   if (!start && !end) return std::nullopt;
   const auto& at = start ? facts_.data_interval_start : facts_.data_interval_end;
   if (!at) {
     return undefined(meter_, fmt::format("'{}' has no value: this run has no data interval", name),
                      "use dag_run.run_after");
   }
-  return Moment{*at, name.ends_with("_local") ? facts_.timezone : TimeZone::utc(), Moment::Form::Aware};
+  return Moment{*at, name.ends_with("_local") ? facts_.timezone : TimeZone::utc(),
+                Moment::Form::Aware};
 }
 
 Value Context::name(const std::string& name) {
   if (facts_.map_arguments.contains(name)) {
-    return kept("map:" + name, [&] { return value_from_json(facts_.map_arguments.at(name), meter_); });
+    return kept("map:" + name,
+                [&] { return value_from_json(facts_.map_arguments.at(name), meter_); });
   }
   const Shape* shape = find_root(name);
   if (!shape) {
@@ -76,8 +85,10 @@ Value Context::name(const std::string& name) {
   if (shape->kind == Shape::Kind::Host) return Host{shape->host, {}};
   if (auto value = logical_name(name)) return std::move(*value);
   if (auto value = interval_name(name)) return std::move(*value);
-  if (name == "prev_data_interval_start_success") return moment_or_none(facts_.prev_data_interval_start_success);
-  if (name == "prev_data_interval_end_success") return moment_or_none(facts_.prev_data_interval_end_success);
+  if (name == "prev_data_interval_start_success")
+    return moment_or_none(facts_.prev_data_interval_start_success);
+  if (name == "prev_data_interval_end_success")
+    return moment_or_none(facts_.prev_data_interval_end_success);
   if (name == "run_id") return make_text(facts_.run_id);
   if (name == "map_index") return static_cast<std::int64_t>(facts_.map_index);
   return kept("params", [&] { return value_from_json(facts_.params, meter_); });
@@ -133,13 +144,17 @@ Value Context::variable(HostKind kind, const std::string& key) {
   return kept((as_json ? "json:" : "value:") + key, [&]() -> Value {
     const auto text = facts_.variable ? facts_.variable(key) : std::nullopt;
     if (!text) {
-      return undefined(meter_, fmt::format("variable '{0}' does not exist; create it with 'etesian variables set {0} …'", key));
+      return undefined(
+          meter_,
+          fmt::format("variable '{0}' does not exist; create it with 'etesian variables set {0} …'",
+                      key));
     }
     meter_.text(text->size());
     if (!as_json) return make_text(*text);
     const auto parsed = parse_json(*text);
     // The parser's message could repeat a part of the value.
-    if (!parsed) meter_.fail(fmt::format("variable '{}' does not hold JSON", key), "read it with var.value");
+    if (!parsed)
+      meter_.fail(fmt::format("variable '{}' does not hold JSON", key), "read it with var.value");
     return value_from_json(*parsed, meter_);
   });
 }
@@ -148,7 +163,11 @@ Value Context::connection_member(const std::string& id, const std::string& name)
   const Value fields = kept("conn:" + id, [&]() -> Value {
     const auto found = facts_.connection ? facts_.connection(id) : std::nullopt;
     if (!found) {
-      return undefined(meter_, fmt::format("connection '{0}' does not exist; create it with 'etesian connections add {0} …'", id));
+      return undefined(
+          meter_,
+          fmt::format(
+              "connection '{0}' does not exist; create it with 'etesian connections add {0} …'",
+              id));
     }
     return value_from_json(*found, meter_);
   });
@@ -167,7 +186,8 @@ Value Context::connection_member(const std::string& id, const std::string& name)
   });
 }
 
-std::optional<Value> Context::output(const std::string& task, const std::string& key, int map_index) {
+std::optional<Value> Context::output(const std::string& task, const std::string& key,
+                                     int map_index) {
   const Value value = kept(fmt::format("output:{}:{}:{}", map_index, task, key), [&]() -> Value {
     const auto found = facts_.output ? facts_.output(task, key, map_index) : std::nullopt;
     if (!found) return undefined(meter_, fmt::format("task '{}' left no output '{}'", task, key));
@@ -194,7 +214,8 @@ Value Context::output_member(const std::string& task, const std::string& name) {
   return undefined(meter_, fmt::format("task '{}' left no output '{}'", task, name));
 }
 
-Value Context::pulled(const std::string& task, const std::string& key, const std::optional<Value>& map_indexes) {
+Value Context::pulled(const std::string& task, const std::string& key,
+                      const std::optional<Value>& map_indexes) {
   const auto one = [&](const Value& index) -> Value {
     const std::int64_t at = integer_argument(index, -1, meter_);
     if (at < -1 || at > INT32_MAX) meter_.fail("a map index is a number from 0");

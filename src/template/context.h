@@ -29,7 +29,8 @@ class Context {
   Value output_member(const std::string& task, const std::string& name);
   Value variable(HostKind kind, const std::string& key);
   Value xcom_pull(const Arguments& arguments);
-  Value pulled(const std::string& task, const std::string& key, const std::optional<Value>& map_indexes);
+  Value pulled(const std::string& task, const std::string& key,
+               const std::optional<Value>& map_indexes);
   std::optional<Value> output(const std::string& task, const std::string& key, int map_index);
   std::optional<Value> logical_name(std::string_view name);
   std::optional<Value> interval_name(std::string_view name);

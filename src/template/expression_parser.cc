@@ -17,9 +17,12 @@ ExprPtr make(Span span, T node) {
 
 Span joined(Span a, Span b) { return {a.offset, b.offset + b.length - a.offset}; }
 
-constexpr std::array<std::string_view, 9> Words = {"and", "or", "not", "in", "is", "if", "else", "elif", "for"};
+constexpr std::array<std::string_view, 9> Words = {"and", "or",   "not",  "in", "is",
+                                                   "if",  "else", "elif", "for"};
 
-bool is_word(std::string_view name) { return std::find(Words.begin(), Words.end(), name) != Words.end(); }
+bool is_word(std::string_view name) {
+  return std::find(Words.begin(), Words.end(), name) != Words.end();
+}
 
 }  // namespace
 
@@ -45,7 +48,8 @@ bool Cursor::skip_symbol(std::string_view symbol) { return is_symbol(symbol) && 
 bool Cursor::skip_name(std::string_view name) { return is_name(name) && (next(), true); }
 
 void Cursor::expect(std::string_view symbol) {
-  if (!skip_symbol(symbol)) fail_here("expected '" + std::string(symbol) + "' before " + described());
+  if (!skip_symbol(symbol))
+    fail_here("expected '" + std::string(symbol) + "' before " + described());
 }
 
 Span Cursor::since(Span begin, std::size_t ahead) const {
@@ -64,7 +68,8 @@ std::string Cursor::described() const {
 }
 
 void Cursor::fail(Span span, std::string message, std::string hint) const {
-  throw Failure{{span.offset, std::max<std::size_t>(span.length, 1), std::move(message), std::move(hint)}};
+  throw Failure{
+      {span.offset, std::max<std::size_t>(span.length, 1), std::move(message), std::move(hint)}};
 }
 
 void Cursor::fail_here(std::string message, std::string hint) const {
@@ -126,9 +131,10 @@ std::vector<std::string> ExpressionParser::targets() {
   const bool brackets = cursor_.skip_symbol("(");
   do {
     const Token& token = cursor_.peek();
-    if (token.kind != TokenKind::Name) cursor_.fail_here("expected a name before " + cursor_.described());
-    static constexpr std::array<std::string_view, 7> Reserved = {"true", "false", "none", "True",
-                                                                 "False", "None", "loop"};
+    if (token.kind != TokenKind::Name)
+      cursor_.fail_here("expected a name before " + cursor_.described());
+    static constexpr std::array<std::string_view, 7> Reserved = {"true",  "false", "none", "True",
+                                                                 "False", "None",  "loop"};
     if (is_word(token.text) ||
         std::find(Reserved.begin(), Reserved.end(), token.text) != Reserved.end()) {
       cursor_.fail_here("'" + token.text + "' cannot be given a value");
@@ -141,23 +147,25 @@ std::vector<std::string> ExpressionParser::targets() {
 }
 
 template <class Operand>
-ExprPtr ExpressionParser::chain(Chain::Kind kind,
-                                std::initializer_list<std::pair<std::string_view, Operator>> operators,
-                                Operand operand) {
+ExprPtr ExpressionParser::chain(
+    Chain::Kind kind, std::initializer_list<std::pair<std::string_view, Operator>> operators,
+    Operand operand) {
   ExprPtr first = operand();
   Chain chain{kind, {}, {}, {}};
   for (;;) {
     const Token& token = cursor_.peek();
     const auto found = std::find_if(operators.begin(), operators.end(), [&](const auto& candidate) {
       const bool word = candidate.first[0] >= 'a' && candidate.first[0] <= 'z';
-      return token.kind == (word ? TokenKind::Name : TokenKind::Symbol) && token.text == candidate.first;
+      return token.kind == (word ? TokenKind::Name : TokenKind::Symbol) &&
+             token.text == candidate.first;
     });
     Operator op;
     const Span span = token.span;
     if (found != operators.end()) {
       op = found->second;
       cursor_.next();
-    } else if (kind == Chain::Kind::Comparison && cursor_.is_name("not") && cursor_.is_name("in", 1)) {
+    } else if (kind == Chain::Kind::Comparison && cursor_.is_name("not") &&
+               cursor_.is_name("in", 1)) {
       op = Operator::NotIn;
       cursor_.next(), cursor_.next();
     } else {
@@ -190,8 +198,12 @@ ExprPtr ExpressionParser::negation() {
 
 ExprPtr ExpressionParser::comparison() {
   return chain(Chain::Kind::Comparison,
-               {{"==", Operator::Equal}, {"!=", Operator::NotEqual}, {"<", Operator::Less},
-                {"<=", Operator::LessEqual}, {">", Operator::Greater}, {">=", Operator::GreaterEqual},
+               {{"==", Operator::Equal},
+                {"!=", Operator::NotEqual},
+                {"<", Operator::Less},
+                {"<=", Operator::LessEqual},
+                {">", Operator::Greater},
+                {">=", Operator::GreaterEqual},
                 {"in", Operator::In}},
                [this] { return sum(); });
 }
@@ -213,13 +225,16 @@ ExprPtr ExpressionParser::concat() {
 
 ExprPtr ExpressionParser::product() {
   return chain(Chain::Kind::Arithmetic,
-               {{"*", Operator::Multiply}, {"/", Operator::Divide}, {"//", Operator::FloorDivide},
+               {{"*", Operator::Multiply},
+                {"/", Operator::Divide},
+                {"//", Operator::FloorDivide},
                 {"%", Operator::Modulo}},
                [this] { return power(); });
 }
 
 ExprPtr ExpressionParser::power() {
-  return chain(Chain::Kind::Arithmetic, {{"**", Operator::Power}}, [this] { return unary(Filters::Accept); });
+  return chain(Chain::Kind::Arithmetic, {{"**", Operator::Power}},
+               [this] { return unary(Filters::Accept); });
 }
 
 ExprPtr ExpressionParser::unary(Filters filters) {
@@ -256,8 +271,10 @@ ExprPtr ExpressionParser::name() {
   if (is_word(token.text)) cursor_.fail_here("expected a value before '" + token.text + "'");
   cursor_.next();
   if (token.text == "true" || token.text == "True") return make(token.span, Constant{Value(true)});
-  if (token.text == "false" || token.text == "False") return make(token.span, Constant{Value(false)});
-  if (token.text == "none" || token.text == "None") return make(token.span, Constant{Value(None{})});
+  if (token.text == "false" || token.text == "False")
+    return make(token.span, Constant{Value(false)});
+  if (token.text == "none" || token.text == "None")
+    return make(token.span, Constant{Value(None{})});
   return make(token.span, Name{token.text});
 }
 

@@ -81,7 +81,8 @@ class ExpressionParser {
   std::vector<Argument> arguments();
 
   template <class Operand>
-  ExprPtr chain(Chain::Kind kind, std::initializer_list<std::pair<std::string_view, Operator>> operators,
+  ExprPtr chain(Chain::Kind kind,
+                std::initializer_list<std::pair<std::string_view, Operator>> operators,
                 Operand operand);
 
   /// Counts one level of nesting while it lives.

@@ -21,8 +21,12 @@ Value filter_default(const Value& input, Arguments& arguments, Meter&) {
   return arguments[0] ? *arguments[0] : make_text("");
 }
 
-Value filter_upper(const Value& input, Arguments&, Meter& meter) { return make_text(to_upper(to_str(input, meter))); }
-Value filter_lower(const Value& input, Arguments&, Meter& meter) { return make_text(to_lower(to_str(input, meter))); }
+Value filter_upper(const Value& input, Arguments&, Meter& meter) {
+  return make_text(to_upper(to_str(input, meter)));
+}
+Value filter_lower(const Value& input, Arguments&, Meter& meter) {
+  return make_text(to_lower(to_str(input, meter)));
+}
 
 Value filter_capitalize(const Value& input, Arguments&, Meter& meter) {
   std::string text = to_lower(to_str(input, meter));
@@ -48,7 +52,8 @@ Value filter_trim(const Value& input, Arguments& arguments, Meter& meter) {
 }
 
 Value filter_replace(const Value& input, Arguments& arguments, Meter& meter) {
-  Arguments texts = {make_text(to_str(*arguments[0], meter)), make_text(to_str(*arguments[1], meter)), arguments[2]};
+  Arguments texts = {make_text(to_str(*arguments[0], meter)),
+                     make_text(to_str(*arguments[1], meter)), arguments[2]};
   return call_method(make_text(to_str(input, meter)), "replace", texts, meter);
 }
 
@@ -67,17 +72,21 @@ Value filter_length(const Value& input, Arguments&, Meter& meter) {
   return static_cast<std::int64_t>(length);
 }
 
-Value filter_string(const Value& input, Arguments&, Meter& meter) { return make_text(to_str(input, meter)); }
+Value filter_string(const Value& input, Arguments&, Meter& meter) {
+  return make_text(to_str(input, meter));
+}
 
 Value filter_tojson(const Value& input, Arguments& arguments, Meter& meter) {
   const bool one_line = !arguments[0] || arguments[0]->is<None>();
-  const std::int64_t indent = one_line ? -1 : std::max<std::int64_t>(0, integer_argument(arguments[0], 0, meter));
+  const std::int64_t indent =
+      one_line ? -1 : std::max<std::int64_t>(0, integer_argument(arguments[0], 0, meter));
   return make_text(to_json_text(input, indent, meter));
 }
 
 /// POSIX shell: inside single quotes every byte stands for itself, but for the quote.
 std::string quoted(const std::string& text, const Meter& meter) {
-  if (text.find('\0') != std::string::npos) meter.fail("a text with a NUL byte cannot be passed to a shell");
+  if (text.find('\0') != std::string::npos)
+    meter.fail("a text with a NUL byte cannot be passed to a shell");
   static constexpr std::string_view Safe =
       "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789@%_+:,./-";
   if (!text.empty() && text.find_first_not_of(Safe) == std::string::npos) return text;
@@ -176,8 +185,8 @@ const std::vector<Filter>& all_filters() {
 
 const Filter* find_filter(std::string_view name) {
   const auto& filters = all_filters();
-  const auto found =
-      std::find_if(filters.begin(), filters.end(), [&](const Filter& f) { return f.signature.name == name; });
+  const auto found = std::find_if(filters.begin(), filters.end(),
+                                  [&](const Filter& f) { return f.signature.name == name; });
   return found == filters.end() ? nullptr : &*found;
 }
 

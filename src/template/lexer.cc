@@ -10,9 +10,7 @@ namespace {
 
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
 bool is_hex(char c) { return is_digit(c) || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F'); }
-bool is_name_start(char c) {
-  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_';
-}
+bool is_name_start(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_'; }
 bool is_name(char c) { return is_name_start(c) || is_digit(c); }
 
 class Lexer {
@@ -33,7 +31,8 @@ class Lexer {
  private:
   std::size_t next_opening() const {
     for (std::size_t i = at_; (i = text_.find('{', i)) != std::string_view::npos; ++i) {
-      if (i + 1 < text_.size() && std::string_view("{%#").find(text_[i + 1]) != std::string_view::npos) {
+      if (i + 1 < text_.size() &&
+          std::string_view("{%#").find(text_[i + 1]) != std::string_view::npos) {
         return i;
       }
     }
@@ -65,7 +64,8 @@ class Lexer {
   }
 
   void error(std::size_t begin, std::size_t end, std::string message, std::string hint = {}) {
-    errors_.push_back({begin, std::max<std::size_t>(end - begin, 1), std::move(message), std::move(hint)});
+    errors_.push_back(
+        {begin, std::max<std::size_t>(end - begin, 1), std::move(message), std::move(hint)});
   }
 
   void skip_spaces() {
@@ -144,11 +144,13 @@ class Lexer {
     for (;;) {
       skip_spaces();
       if (at_ >= text_.size()) {
-        error(begin, begin + 2, std::string("this tag has no end"), "close it with '" + std::string(close) + "'");
+        error(begin, begin + 2, std::string("this tag has no end"),
+              "close it with '" + std::string(close) + "'");
         add(TokenKind::Broken, at_, at_);
         return add(end_kind, at_, at_);
       }
-      const bool sign = (text_[at_] == '-' || text_[at_] == '+') && text_.substr(at_ + 1, 2) == close;
+      const bool sign =
+          (text_[at_] == '-' || text_[at_] == '+') && text_.substr(at_ + 1, 2) == close;
       if (brackets.empty() && (sign || text_.substr(at_, 2) == close)) {
         trim_next_ = sign && text_[at_] == '-';
         add(end_kind, at_, at_ + (sign ? 3 : 2));
@@ -179,7 +181,7 @@ class Lexer {
     if (c == '"' || c == '\'') return string(c);
     static constexpr std::array<std::string_view, 26> Symbols = {
         "//", "**", "==", "!=", "<=", ">=", "+", "-", "*", "/", "%", "~", "|",
-        ".", ",", ":", "=",  "<",  ">",  "(", ")", "[", "]", "{", "}", ";"};
+        ".",  ",",  ":",  "=",  "<",  ">",  "(", ")", "[", "]", "{", "}", ";"};
     for (const auto symbol : Symbols) {
       if (text_.substr(at_, symbol.size()) != symbol) continue;
       if (!balance(brackets, c)) return false;
@@ -189,8 +191,9 @@ class Lexer {
     }
     const std::size_t length = character_length(text_, at_);
     const unsigned code = static_cast<unsigned char>(c);
-    const std::string shown =
-        code < 0x20 || code == 0x7F ? "a control character" : "'" + std::string(text_.substr(at_, length)) + "'";
+    const std::string shown = code < 0x20 || code == 0x7F
+                                  ? "a control character"
+                                  : "'" + std::string(text_.substr(at_, length)) + "'";
     error(at_, at_ + length, shown + " is not part of the template language",
           c == '&' || c == '!' ? "write 'and', 'or', 'not'" : "");
     at_ += length;
@@ -203,9 +206,10 @@ class Lexer {
     const std::size_t kind = Close.find(c);
     if (kind == std::string_view::npos) return true;
     if (!brackets.empty() && brackets.back() == Open[kind]) return brackets.pop_back(), true;
-    error(at_, at_ + 1, std::string("'") + c +
-                            (brackets.empty() ? "' closes nothing that is open here"
-                                              : std::string("' does not close '") + brackets.back() + "'"));
+    error(at_, at_ + 1,
+          std::string("'") + c +
+              (brackets.empty() ? "' closes nothing that is open here"
+                                : std::string("' does not close '") + brackets.back() + "'"));
     return false;
   }
 
@@ -288,18 +292,22 @@ class Lexer {
     static constexpr std::string_view Names = "abfnrtv\\'\"", Meanings = "\a\b\f\n\r\t\v\\'\"";
     const char c = text_[at_++];
     if (c == '\n') return true;
-    if (const std::size_t i = Names.find(c); i != std::string_view::npos) return value += Meanings[i], true;
+    if (const std::size_t i = Names.find(c); i != std::string_view::npos)
+      return value += Meanings[i], true;
     const std::size_t width = c == 'x' ? 2 : c == 'u' ? 4 : c == 'U' ? 8 : 0;
     std::uint32_t code = 0;
     if (width > 0) {
       const std::size_t begin = at_ - 2;
       for (std::size_t i = 0; i < width; ++i, ++at_) {
         if (at_ >= text_.size() || !is_hex(text_[at_])) {
-          error(begin, at_, std::string("'\\") + c + "' takes " + std::to_string(width) + " hexadecimal digits");
+          error(
+              begin, at_,
+              std::string("'\\") + c + "' takes " + std::to_string(width) + " hexadecimal digits");
           return false;
         }
         const char digit = text_[at_];
-        code = code << 4 | static_cast<std::uint32_t>(is_digit(digit) ? digit - '0' : (digit | 0x20) - 'a' + 10);
+        code = code << 4 | static_cast<std::uint32_t>(is_digit(digit) ? digit - '0'
+                                                                      : (digit | 0x20) - 'a' + 10);
       }
       if (code > 0x10FFFF || (code >= 0xD800 && code < 0xE000)) {
         error(begin, at_, "this is not a Unicode character");

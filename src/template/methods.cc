@@ -19,7 +19,8 @@ T taken(Result<T> result, const Meter& meter) {
 
 enum Sides { Left = 1, Right = 2 };
 
-std::string stripped(std::string_view text, const std::optional<Value>& chars, int sides, Meter& meter) {
+std::string stripped(std::string_view text, const std::optional<Value>& chars, int sides,
+                     Meter& meter) {
   const bool given = chars && !chars->is<None>();
   const std::string set = given ? text_argument(chars, "", meter) : " \t\n\r\v\f";
   const auto wanted = characters(set);
@@ -51,7 +52,8 @@ Value split(std::string_view text, Arguments& arguments, Meter& meter) {
     const std::string separator = text_argument(arguments[0], "", meter);
     if (separator.empty()) meter.fail("the separator of 'split' cannot be empty");
     meter.search(text.size(), separator.size());
-    for (std::size_t at; left != 0 && (at = text.find(separator)) != std::string_view::npos; --left) {
+    for (std::size_t at; left != 0 && (at = text.find(separator)) != std::string_view::npos;
+         --left) {
       add(text.substr(0, at));
       text.remove_prefix(at + separator.size());
     }
@@ -84,7 +86,8 @@ Value split_lines(std::string_view text, Meter& meter) {
 }
 
 Value replaced(std::string_view text, Arguments& arguments, Meter& meter) {
-  const std::string from = text_argument(arguments[0], "", meter), to = text_argument(arguments[1], "", meter);
+  const std::string from = text_argument(arguments[0], "", meter),
+                    to = text_argument(arguments[1], "", meter);
   meter.search(text.size(), from.size());
   const bool counted = arguments[2] && !arguments[2]->is<None>();
   std::int64_t left = counted ? integer_argument(arguments[2], -1, meter) : -1;
@@ -127,7 +130,8 @@ std::string capitalized(std::string_view text, bool each_word) {
 std::int64_t occurrences(const std::string& text, const std::string& part) {
   if (part.empty()) return static_cast<std::int64_t>(character_count(text)) + 1;
   std::int64_t count = 0;
-  for (std::size_t at = 0; (at = text.find(part, at)) != std::string::npos; at += part.size()) ++count;
+  for (std::size_t at = 0; (at = text.find(part, at)) != std::string::npos; at += part.size())
+    ++count;
   return count;
 }
 
@@ -233,9 +237,12 @@ Value moment_method(const Moment& moment, std::string_view name, Arguments& a, M
     p.hour = p.minute = p.second = p.microsecond = 0;
     return Moment{taken(instant_from_parts(p), meter), TimeZone::utc(), Moment::Form::Date};
   }
-  if (moment.form != Moment::Form::Aware) meter.fail(fmt::format("'{}' needs a date-time with a zone", name));
-  if (name == "timestamp") return std::chrono::duration<double>(moment.at.time_since_epoch()).count();
-  return Moment{moment.at, taken(TimeZone::find(text_argument(a[0], "", meter)), meter), Moment::Form::Aware};
+  if (moment.form != Moment::Form::Aware)
+    meter.fail(fmt::format("'{}' needs a date-time with a zone", name));
+  if (name == "timestamp")
+    return std::chrono::duration<double>(moment.at.time_since_epoch()).count();
+  return Moment{moment.at, taken(TimeZone::find(text_argument(a[0], "", meter)), meter),
+                Moment::Form::Aware};
 }
 
 Value macro_timedelta(const Arguments& a, Meter& meter) {
@@ -254,7 +261,8 @@ Value macro_timedelta(const Arguments& a, Meter& meter) {
     } else {
       meter.fail("a time span is made of numbers, not of a " + std::string(type_name(*a[i])));
     }
-    if (!fits || __builtin_add_overflow(total, part, &total)) meter.fail("this time span is too long");
+    if (!fits || __builtin_add_overflow(total, part, &total))
+      meter.fail("this time span is too long");
   }
   return Delta(total);
 }
@@ -266,7 +274,8 @@ Value macro_datetime(const Arguments& a, Meter& meter) {
     return static_cast<int>(value);
   };
   Parts p;
-  p.year = part(0), p.month = static_cast<unsigned>(part(1)), p.day = static_cast<unsigned>(part(2));
+  p.year = part(0), p.month = static_cast<unsigned>(part(1)),
+  p.day = static_cast<unsigned>(part(2));
   p.hour = part(3), p.minute = part(4), p.second = part(5), p.microsecond = part(6);
   return Moment{taken(instant_from_parts(p), meter), TimeZone::utc(), Moment::Form::Naive};
 }
@@ -276,7 +285,8 @@ Value macro_datetime(const Arguments& a, Meter& meter) {
 Value call_method(const Value& self, std::string_view name, Arguments& arguments, Meter& meter) {
   if (const auto* text = self.get<Text>()) return text_method(**text, name, arguments, meter);
   if (const auto* dict = self.get<Dict>()) return dict_method(*dict, name, arguments, meter);
-  if (const auto* moment = self.get<Moment>()) return moment_method(*moment, name, arguments, meter);
+  if (const auto* moment = self.get<Moment>())
+    return moment_method(*moment, name, arguments, meter);
   return std::chrono::duration<double>(*self.get<Delta>()).count();
 }
 
@@ -284,9 +294,11 @@ Value call_macro(std::string_view name, Arguments& arguments, Meter& meter) {
   if (name == "timedelta") return macro_timedelta(arguments, meter);
   if (name == "datetime") return macro_datetime(arguments, meter);
   const std::string text = text_argument(arguments[0], "", meter);
-  if (name == "strptime") return taken(moment_from_text(text, text_argument(arguments[1], "", meter)), meter);
+  if (name == "strptime")
+    return taken(moment_from_text(text, text_argument(arguments[1], "", meter)), meter);
   if (name == "ds_format") {
-    const Moment moment = taken(moment_from_text(text, text_argument(arguments[1], "", meter)), meter);
+    const Moment moment =
+        taken(moment_from_text(text, text_argument(arguments[1], "", meter)), meter);
     return make_text(taken(format_moment(moment, text_argument(arguments[2], "", meter)), meter));
   }
   Shift shift;

@@ -42,7 +42,8 @@ Moment with_wall(Moment moment, Instant wall) {
 /// False on overflow.
 bool add_scaled(std::int64_t& total, std::int64_t count, std::int64_t unit) {
   std::int64_t scaled = 0;
-  return !__builtin_mul_overflow(count, unit, &scaled) && !__builtin_add_overflow(total, scaled, &total);
+  return !__builtin_mul_overflow(count, unit, &scaled) &&
+         !__builtin_add_overflow(total, scaled, &total);
 }
 
 }  // namespace
@@ -67,21 +68,24 @@ Parts parts_of(const Moment& moment) {
 
 Result<Instant> instant_from_parts(const Parts& parts) {
   if (parts.year < YearMin || parts.year > YearMax) return out_of_range();
-  const auto date = std::chrono::year(parts.year) / static_cast<int>(parts.month) / static_cast<int>(parts.day);
+  const auto date =
+      std::chrono::year(parts.year) / static_cast<int>(parts.month) / static_cast<int>(parts.day);
   if (!date.ok()) return Error{ErrorCode::InvalidInput, "this day does not exist in the calendar"};
   const auto within = [](int value, int limit) { return value >= 0 && value < limit; };
   if (!within(parts.hour, 24) || !within(parts.minute, 60) || !within(parts.second, 60) ||
       !within(parts.microsecond, 1'000'000)) {
     return Error{ErrorCode::InvalidInput, "this time of day does not exist"};
   }
-  return std::chrono::sys_days(date) + std::chrono::hours(parts.hour) + std::chrono::minutes(parts.minute) +
-         seconds(parts.second) + Duration(parts.microsecond);
+  return std::chrono::sys_days(date) + std::chrono::hours(parts.hour) +
+         std::chrono::minutes(parts.minute) + seconds(parts.second) + Duration(parts.microsecond);
 }
 
 std::optional<Delta> delta_from(const Shift& shift) {
   std::int64_t micros = shift.microseconds;
-  const bool fits = add_scaled(micros, shift.seconds, 1'000'000) && add_scaled(micros, shift.minutes, 60'000'000) &&
-                    add_scaled(micros, shift.hours, 3'600'000'000) && add_scaled(micros, shift.days, 86'400'000'000) &&
+  const bool fits = add_scaled(micros, shift.seconds, 1'000'000) &&
+                    add_scaled(micros, shift.minutes, 60'000'000) &&
+                    add_scaled(micros, shift.hours, 3'600'000'000) &&
+                    add_scaled(micros, shift.days, 86'400'000'000) &&
                     add_scaled(micros, shift.weeks, 7 * 86'400'000'000);
   return fits ? std::optional(Delta(micros)) : std::nullopt;
 }
@@ -91,7 +95,8 @@ Result<Moment> moved(const Moment& moment, Delta by) {
   // A date moves by whole days.
   const Delta step = moment.form == Moment::Form::Date ? Delta(floor<days>(by)) : by;
   std::int64_t at = 0;
-  if (__builtin_add_overflow(moment.at.time_since_epoch().count(), step.count(), &at)) return out_of_range();
+  if (__builtin_add_overflow(moment.at.time_since_epoch().count(), step.count(), &at))
+    return out_of_range();
   out.at = Instant(Duration(at));
   return in_range(out);
 }
@@ -107,10 +112,12 @@ Result<Moment> shifted(const Moment& moment, const Shift& shift) {
   const Instant wall = wall_of(moment);
   const auto day = floor<days>(wall);
   const std::chrono::year_month_day date(day);
-  std::int64_t month = static_cast<int>(date.year()) * 12 + static_cast<std::int64_t>(static_cast<unsigned>(date.month())) - 1;
+  std::int64_t month = static_cast<int>(date.year()) * 12 +
+                       static_cast<std::int64_t>(static_cast<unsigned>(date.month())) - 1;
   if (__builtin_add_overflow(month, months, &month)) return out_of_range();
   if (month < YearMin * 12 || month >= (YearMax + 1) * 12) return out_of_range();
-  const auto first = std::chrono::year(static_cast<int>(month / 12)) / std::chrono::month(static_cast<unsigned>(month % 12 + 1));
+  const auto first = std::chrono::year(static_cast<int>(month / 12)) /
+                     std::chrono::month(static_cast<unsigned>(month % 12 + 1));
   const auto last = (first / std::chrono::last).day();
   const Instant target = std::chrono::sys_days(first / std::min(date.day(), last)) + (wall - day);
   Moment probe = moment;
@@ -139,8 +146,10 @@ std::string delta_text(Delta delta) {
   const auto whole = floor<days>(delta);
   const std::chrono::hh_mm_ss time(delta - whole);
   std::string out;
-  if (whole.count() != 0) out = fmt::format("{} day{}, ", whole.count(), std::abs(whole.count()) == 1 ? "" : "s");
-  out += fmt::format("{}:{:02}:{:02}", time.hours().count(), time.minutes().count(), time.seconds().count());
+  if (whole.count() != 0)
+    out = fmt::format("{} day{}, ", whole.count(), std::abs(whole.count()) == 1 ? "" : "s");
+  out += fmt::format("{}:{:02}:{:02}", time.hours().count(), time.minutes().count(),
+                     time.seconds().count());
   if (time.subseconds().count() != 0) out += fmt::format(".{:06}", time.subseconds().count());
   return out;
 }

@@ -25,8 +25,8 @@ struct Parts {
   int year = 1970;
   unsigned month = 1, day = 1;
   int hour = 0, minute = 0, second = 0, microsecond = 0;
-  int weekday = 0;   ///< Monday = 0.
-  int yearday = 1;   ///< January 1 = 1.
+  int weekday = 0;  ///< Monday = 0.
+  int yearday = 1;  ///< January 1 = 1.
 };
 Parts parts_of(const Moment& moment);
 /// Errors: InvalidInput (month 13, February 30, year outside 1 to 9999).
@@ -52,7 +52,8 @@ std::string iso_text(const Moment& moment, char separator = 'T');
 std::string delta_text(Delta delta);
 /// C locale's strftime with Python's %f and glibc's '-' flag. Errors: InvalidInput (unknown code).
 Result<std::string> format_moment(const Moment& moment, std::string_view format);
-/// Naive, or aware where %z is read. Errors: InvalidInput. Never repeats the text, which may be secret.
+/// Naive, or aware where %z is read. Errors: InvalidInput. Never repeats the text, which may be
+/// secret.
 Result<Moment> moment_from_text(std::string_view text, std::string_view format);
 
 }  // namespace etesian::templates

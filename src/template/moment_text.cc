@@ -10,10 +10,11 @@
 namespace etesian::templates {
 namespace {
 
-constexpr std::array<std::string_view, 7> Days = {"Monday", "Tuesday", "Wednesday", "Thursday",
+constexpr std::array<std::string_view, 7> Days = {"Monday", "Tuesday",  "Wednesday", "Thursday",
                                                   "Friday", "Saturday", "Sunday"};
-constexpr std::array<std::string_view, 12> Months = {"January", "February", "March", "April", "May", "June", "July",
-                                                     "August", "September", "October", "November", "December"};
+constexpr std::array<std::string_view, 12> Months = {
+    "January", "February", "March",     "April",   "May",      "June",
+    "July",    "August",   "September", "October", "November", "December"};
 
 /// ISO 8601 year and week.
 std::pair<int, int> iso_week(const Parts& p) {
@@ -30,14 +31,16 @@ std::pair<int, int> iso_week(const Parts& p) {
 std::string offset_text(const Moment& moment) {
   if (moment.form != Moment::Form::Aware) return {};
   const auto offset = moment.zone.offset_at(moment.at).count();
-  return fmt::format("{}{:02}{:02}", offset < 0 ? '-' : '+', std::abs(offset) / 3600, std::abs(offset) / 60 % 60);
+  return fmt::format("{}{:02}{:02}", offset < 0 ? '-' : '+', std::abs(offset) / 3600,
+                     std::abs(offset) / 60 % 60);
 }
 
 /// Digits without padding where the '-' flag asks for it.
 std::string padded(std::int64_t value, int width, char flag, char fill = '0') {
   if (flag == '-') return std::to_string(value);
   const std::string digits = std::to_string(value);
-  const auto missing = std::max<std::ptrdiff_t>(0, width - static_cast<std::ptrdiff_t>(digits.size()));
+  const auto missing =
+      std::max<std::ptrdiff_t>(0, width - static_cast<std::ptrdiff_t>(digits.size()));
   return std::string(static_cast<std::size_t>(missing), fill) + digits;
 }
 
@@ -67,7 +70,9 @@ std::optional<std::string> code_text(const Moment& moment, const Parts& p, char 
     case 'n': return "\n";
     case 'p': return p.hour < 12 ? "AM" : "PM";
     case 'R': return again("%H:%M");
-    case 's': return std::to_string(std::chrono::floor<std::chrono::seconds>(moment.at).time_since_epoch().count());
+    case 's':
+      return std::to_string(
+          std::chrono::floor<std::chrono::seconds>(moment.at).time_since_epoch().count());
     case 'S': return padded(p.second, 2, flag);
     case 't': return "\t";
     case 'T':
@@ -81,7 +86,8 @@ std::optional<std::string> code_text(const Moment& moment, const Parts& p, char 
     case 'Y': return padded(p.year, 4, flag);
     case 'z': return offset_text(moment);
     case 'Z':
-      return moment.form == Moment::Form::Aware ? moment.zone.stretch_at(moment.at).abbreviation : std::string();
+      return moment.form == Moment::Form::Aware ? moment.zone.stretch_at(moment.at).abbreviation
+                                                : std::string();
     case '%': return "%";
     default: return std::nullopt;
   }
@@ -102,15 +108,19 @@ class Reader {
       } else if (c == '%' && i + 1 < format_.size()) {
         const auto read = field(format_[++i]);
         if (!read) {
-          return Error{ErrorCode::InvalidInput, fmt::format("'%{}' cannot be read by strptime", printable(format_[i]))};
+          return Error{ErrorCode::InvalidInput,
+                       fmt::format("'%{}' cannot be read by strptime", printable(format_[i]))};
         }
         good = *read;
       } else {
         good = literal(c);
       }
-      if (!good) return Error{ErrorCode::InvalidInput, "the text does not have the form that the format describes"};
+      if (!good)
+        return Error{ErrorCode::InvalidInput,
+                     "the text does not have the form that the format describes"};
     }
-    if (at_ != text_.size()) return Error{ErrorCode::InvalidInput, "the text goes on behind what the format describes"};
+    if (at_ != text_.size())
+      return Error{ErrorCode::InvalidInput, "the text goes on behind what the format describes"};
     return result();
   }
 
@@ -171,23 +181,30 @@ class Reader {
       case 'y':
         if (!digits(number, 2, 0, 99)) return false;
         return parts_.year = number + (number < 69 ? 2000 : 1900), true;
-      case 'm': return digits(number, 2, 1, 12) && (parts_.month = static_cast<unsigned>(number), true);
-      case 'd': return digits(number, 2, 1, 31) && (parts_.day = static_cast<unsigned>(number), true);
+      case 'm':
+        return digits(number, 2, 1, 12) && (parts_.month = static_cast<unsigned>(number), true);
+      case 'd':
+        return digits(number, 2, 1, 31) && (parts_.day = static_cast<unsigned>(number), true);
       case 'H': return digits(parts_.hour, 2, 0, 23);
       case 'I': return digits(parts_.hour, 2, 1, 12) && (twelve_ = true);
       case 'M': return digits(parts_.minute, 2, 0, 59);
       case 'S': return digits(parts_.second, 2, 0, 59);
       case 'f': return fraction();
       case 'j': return digits(yearday_, 3, 1, 366);
-      case 'b': return word(Months, 3, number) && (parts_.month = static_cast<unsigned>(number) + 1, true);
-      case 'B': return word(Months, 99, number) && (parts_.month = static_cast<unsigned>(number) + 1, true);
+      case 'b':
+        return word(Months, 3, number) && (parts_.month = static_cast<unsigned>(number) + 1, true);
+      case 'B':
+        return word(Months, 99, number) && (parts_.month = static_cast<unsigned>(number) + 1, true);
       case 'a': return word(Days, 3, number);
       case 'A': return word(Days, 99, number);
       case 'p': return word(std::array<std::string_view, 2>{"AM", "PM"}, 2, half_);
       case 'z': return offset();
-      case 'T': return digits(parts_.hour, 2, 0, 23) && literal(':') && digits(parts_.minute, 2, 0, 59) &&
-                       literal(':') && digits(parts_.second, 2, 0, 59);
-      case 'F': return digits(parts_.year, 4, 1, 9999) && literal('-') && *field('m') && literal('-') && *field('d');
+      case 'T':
+        return digits(parts_.hour, 2, 0, 23) && literal(':') && digits(parts_.minute, 2, 0, 59) &&
+               literal(':') && digits(parts_.second, 2, 0, 59);
+      case 'F':
+        return digits(parts_.year, 4, 1, 9999) && literal('-') && *field('m') && literal('-') &&
+               *field('d');
       case '%': return literal('%');
       default: return std::nullopt;
     }
@@ -228,18 +245,22 @@ Result<std::string> format_moment(const Moment& moment, std::string_view format)
       out += format[i];
       continue;
     }
-    if (++i == format.size()) return Error{ErrorCode::InvalidInput, "the format ends with a single '%'; write '%%'"};
+    if (++i == format.size())
+      return Error{ErrorCode::InvalidInput, "the format ends with a single '%'; write '%%'"};
     const char flag = format[i] == '-' && i + 1 < format.size() ? '-' : '\0';
     if (flag != '\0') ++i;
     const auto text = code_text(moment, p, format[i], flag);
     if (!text) {
-      return Error{ErrorCode::InvalidInput, fmt::format("'%{}' is not a code of strftime", Reader::printable(format[i]))};
+      return Error{ErrorCode::InvalidInput,
+                   fmt::format("'%{}' is not a code of strftime", Reader::printable(format[i]))};
     }
     out += *text;
   }
   return out;
 }
 
-Result<Moment> moment_from_text(std::string_view text, std::string_view format) { return Reader(text, format).run(); }
+Result<Moment> moment_from_text(std::string_view text, std::string_view format) {
+  return Reader(text, format).run();
+}
 
 }  // namespace etesian::templates

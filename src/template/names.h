@@ -10,7 +10,16 @@ namespace etesian::templates {
 
 /// What is known of a value before any run exists.
 struct Shape {
-  enum class Kind { Anything, String, Integer, Moment, TimeSpan, Params, Loop, Host } kind = Kind::Anything;
+  enum class Kind {
+    Anything,
+    String,
+    Integer,
+    Moment,
+    TimeSpan,
+    Params,
+    Loop,
+    Host
+  } kind = Kind::Anything;
   HostKind host{};  ///< Of a Host.
 };
 

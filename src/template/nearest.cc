@@ -6,7 +6,8 @@
 namespace etesian::templates {
 namespace {
 
-constexpr std::size_t NameMax = 80;  ///< Longer names get no hint: the comparison costs their product.
+constexpr std::size_t NameMax =
+    80;  ///< Longer names get no hint: the comparison costs their product.
 
 /// Insertions, deletions, replacements and swaps of neighbours (optimal string alignment).
 std::size_t distance(std::string_view a, std::string_view b) {

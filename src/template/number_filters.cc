@@ -13,7 +13,8 @@ namespace {
 
 constexpr std::size_t NumberTextMax = 400;
 
-/// Text of a number as Python's int() and float() accept it: blanks around, '+', '_' between digits.
+/// Text of a number as Python's int() and float() accept it: blanks around, '+', '_' between
+/// digits.
 std::optional<std::string> digits_of(const std::string& text) {
   std::size_t begin = 0, end = text.size();
   while (begin < end && is_space(text[begin])) ++begin;
@@ -22,7 +23,9 @@ std::optional<std::string> digits_of(const std::string& text) {
   if (text[begin] == '+' && begin + 1 < end && text[begin + 1] != '-') ++begin;
   std::string out;
   for (std::size_t i = begin; i < end; ++i) {
-    const auto digit = [&](std::size_t at) { return std::isxdigit(static_cast<unsigned char>(text[at])) != 0; };
+    const auto digit = [&](std::size_t at) {
+      return std::isxdigit(static_cast<unsigned char>(text[at])) != 0;
+    };
     if (text[i] == '_' && i > begin && i + 1 < end && digit(i - 1) && digit(i + 1)) continue;
     out += text[i];
   }
@@ -43,7 +46,8 @@ Parsed parse_integer(const std::string& text, std::int64_t base, std::int64_t& v
   if (rest.empty() || rest[0] == '-') return Parsed::Bad;
   const std::string signed_text = (negative ? "-" : "") + std::string(rest);
   const char* end = signed_text.data() + signed_text.size();
-  const auto [stop, error] = std::from_chars(signed_text.data(), end, value, static_cast<int>(base));
+  const auto [stop, error] =
+      std::from_chars(signed_text.data(), end, value, static_cast<int>(base));
   if (error == std::errc::result_out_of_range && stop == end) return Parsed::TooLarge;
   return error == std::errc{} && stop == end ? Parsed::Good : Parsed::Bad;
 }
@@ -57,7 +61,8 @@ std::optional<double> parse_float(const std::string& text) {
   if (stop != end || digits->find('(') != std::string::npos) return std::nullopt;
   if (error == std::errc::result_out_of_range) {
     // from_chars does not say which way: an exponent below zero means too small.
-    const bool small = digits->find("e-") != std::string::npos || digits->find("E-") != std::string::npos;
+    const bool small =
+        digits->find("e-") != std::string::npos || digits->find("E-") != std::string::npos;
     value = small ? 0 : digits->starts_with('-') ? -HUGE_VAL : HUGE_VAL;
   } else if (error != std::errc{}) {
     return std::nullopt;
@@ -136,7 +141,8 @@ Value filter_round(const Value& input, Arguments& arguments, Meter& meter) {
     }
     return rounded_to(*number, precision);
   }
-  if (method != "ceil" && method != "floor") meter.fail("the method of 'round' is common, ceil or floor");
+  if (method != "ceil" && method != "floor")
+    meter.fail("the method of 'round' is common, ceil or floor");
   const double unit = std::pow(10.0, static_cast<double>(precision));
   return (method == "ceil" ? std::ceil(*number * unit) : std::floor(*number * unit)) / unit;
 }

@@ -12,7 +12,9 @@
 namespace etesian::templates {
 namespace {
 
-[[noreturn]] void overflow(const Meter& meter) { meter.fail("the result does not fit into 64 bits"); }
+[[noreturn]] void overflow(const Meter& meter) {
+  meter.fail("the result does not fit into 64 bits");
+}
 
 std::string_view symbol(Operator op) {
   switch (op) {
@@ -36,7 +38,9 @@ std::int64_t integer_power(std::int64_t base, std::int64_t exponent, Meter& mete
   return result;
 }
 
-std::int64_t floor_divide(std::int64_t a, std::int64_t b) { return a / b - (a % b != 0 && (a < 0) != (b < 0) ? 1 : 0); }
+std::int64_t floor_divide(std::int64_t a, std::int64_t b) {
+  return a / b - (a % b != 0 && (a < 0) != (b < 0) ? 1 : 0);
+}
 
 Value integers(Operator op, std::int64_t a, std::int64_t b, Meter& meter) {
   std::int64_t result = 0;
@@ -59,7 +63,8 @@ Value integers(Operator op, std::int64_t a, std::int64_t b, Meter& meter) {
       return a - floor_divide(a, b) * b;
     default:
       if (b < 0) return std::pow(static_cast<double>(a), static_cast<double>(b));
-      return a == 0 || a == 1 ? Value(b == 0 ? std::int64_t{1} : a) : Value(integer_power(a, b, meter));
+      return a == 0 || a == 1 ? Value(b == 0 ? std::int64_t{1} : a)
+                              : Value(integer_power(a, b, meter));
   }
 }
 
@@ -83,7 +88,8 @@ Value floats(Operator op, double a, double b, Meter& meter) {
     default: {
       if (a < 0 && b != std::floor(b)) meter.fail("this power is not a real number");
       const double result = std::pow(a, b);
-      if (std::isinf(result) && !std::isinf(a) && !std::isinf(b)) meter.fail("the result is too large");
+      if (std::isinf(result) && !std::isinf(a) && !std::isinf(b))
+        meter.fail("the result is too large");
       return result;
     }
   }
@@ -106,7 +112,8 @@ Value repeated(const Value& value, std::int64_t count, Meter& meter) {
   if (list.values.empty()) return value;
   meter.step(times > SIZE_MAX / list.values.size() ? SIZE_MAX : times * list.values.size());
   std::vector<Value> out;
-  for (std::size_t i = 0; i < times; ++i) out.insert(out.end(), list.values.begin(), list.values.end());
+  for (std::size_t i = 0; i < times; ++i)
+    out.insert(out.end(), list.values.begin(), list.values.end());
   return make_list(std::move(out), meter, list.kind);
 }
 
@@ -130,15 +137,18 @@ std::optional<Value> time_arithmetic(Operator op, const Value& a, const Value& b
     return -delta;
   };
   if (date && right && op == Operator::Add) return checked(moved(*date, *right), meter);
-  if (date && right && op == Operator::Subtract) return checked(moved(*date, negated(*right)), meter);
+  if (date && right && op == Operator::Subtract)
+    return checked(moved(*date, negated(*right)), meter);
   if (left && other && op == Operator::Add) return checked(moved(*other, *left), meter);
   if (date && other && op == Operator::Subtract) {
-    if (date->form != other->form) meter.fail("a date with a zone and one without have no difference");
+    if (date->form != other->form)
+      meter.fail("a date with a zone and one without have no difference");
     return Value(date->at - other->at);
   }
   if (left && right) {
     const std::int64_t x = left->count(), y = right->count();
-    if (op == Operator::Add || op == Operator::Subtract) return Delta(*as_integer(integers(op, x, y, meter)));
+    if (op == Operator::Add || op == Operator::Subtract)
+      return Delta(*as_integer(integers(op, x, y, meter)));
     if (op == Operator::Multiply || op == Operator::Power) return std::nullopt;
     if (y == 0) meter.fail("division by zero");
     const Value result = integers(op, x, y, meter);
@@ -146,22 +156,27 @@ std::optional<Value> time_arithmetic(Operator op, const Value& a, const Value& b
   }
   const auto factor = as_number(left ? b : a);
   if (!factor) return std::nullopt;
-  if (op == Operator::Multiply && (left || right)) return Value(rounded(static_cast<double>((left ? *left : *right).count()) * *factor, meter));
+  if (op == Operator::Multiply && (left || right))
+    return Value(rounded(static_cast<double>((left ? *left : *right).count()) * *factor, meter));
   if (left && (op == Operator::Divide || op == Operator::FloorDivide)) {
     if (*factor == 0) meter.fail("division by zero");
     if (op == Operator::FloorDivide && as_integer(b)) {
       return Delta(*as_integer(integers(op, left->count(), *as_integer(b), meter)));
     }
-    if (op == Operator::Divide) return Value(rounded(static_cast<double>(left->count()) / *factor, meter));
+    if (op == Operator::Divide)
+      return Value(rounded(static_cast<double>(left->count()) / *factor, meter));
   }
   return std::nullopt;
 }
 
-std::optional<Value> sequence_arithmetic(Operator op, const Value& a, const Value& b, Meter& meter) {
+std::optional<Value> sequence_arithmetic(Operator op, const Value& a, const Value& b,
+                                         Meter& meter) {
   const bool sequence_a = a.is<Text>() || a.is<List>();
   const bool sequence_b = b.is<Text>() || b.is<List>();
-  if (op == Operator::Multiply && sequence_a && as_integer(b)) return repeated(a, *as_integer(b), meter);
-  if (op == Operator::Multiply && sequence_b && as_integer(a)) return repeated(b, *as_integer(a), meter);
+  if (op == Operator::Multiply && sequence_a && as_integer(b))
+    return repeated(a, *as_integer(b), meter);
+  if (op == Operator::Multiply && sequence_b && as_integer(a))
+    return repeated(b, *as_integer(a), meter);
   if (op != Operator::Add || !sequence_a || a.kind.index() != b.kind.index()) return std::nullopt;
   if (const auto* text = a.get<Text>()) {
     const std::string& tail = **b.get<Text>();
@@ -189,8 +204,10 @@ Value arithmetic(Operator op, const Value& a, const Value& b, Meter& meter) {
   defined(a), defined(b);
   const auto x = as_number(a), y = as_number(b);
   if (x && y) {
-    const bool divides = op == Operator::Divide || op == Operator::FloorDivide || op == Operator::Modulo;
-    if ((divides && *y == 0) || (op == Operator::Power && *x == 0 && *y < 0)) meter.fail("division by zero");
+    const bool divides =
+        op == Operator::Divide || op == Operator::FloorDivide || op == Operator::Modulo;
+    if ((divides && *y == 0) || (op == Operator::Power && *x == 0 && *y < 0))
+      meter.fail("division by zero");
     const auto i = as_integer(a), j = as_integer(b);
     return i && j ? integers(op, *i, *j, meter) : floats(op, *x, *y, meter);
   }
@@ -199,8 +216,11 @@ Value arithmetic(Operator op, const Value& a, const Value& b, Meter& meter) {
   const bool text = a.is<Text>() || b.is<Text>();
   std::string hint;
   if (op == Operator::Add && text) hint = "join texts and other values with '~'";
-  if (op == Operator::Modulo && a.is<Text>()) hint = "texts are not formatted with '%'; join values with '~'";
-  meter.fail(fmt::format("'{}' does not work on a {} and a {}", symbol(op), type_name(a), type_name(b)), hint);
+  if (op == Operator::Modulo && a.is<Text>())
+    hint = "texts are not formatted with '%'; join values with '~'";
+  meter.fail(
+      fmt::format("'{}' does not work on a {} and a {}", symbol(op), type_name(a), type_name(b)),
+      hint);
 }
 
 Value signed_value(Operator op, const Value& a, Meter& meter) {
@@ -210,7 +230,9 @@ Value signed_value(Operator op, const Value& a, Meter& meter) {
   }
   if (const auto* number = a.get<double>()) return op == Operator::Plus ? *number : -*number;
   if (const auto* delta = a.get<Delta>()) {
-    return op == Operator::Plus ? *delta : Delta(*as_integer(integers(Operator::Subtract, 0, delta->count(), meter)));
+    return op == Operator::Plus
+               ? *delta
+               : Delta(*as_integer(integers(Operator::Subtract, 0, delta->count(), meter)));
   }
   meter.fail("a " + std::string(type_name(a)) + " has no sign");
 }
@@ -249,21 +271,25 @@ Value element(const Value& value, const Value& index, Meter& meter) {
   const auto number = as_integer(index);
   const bool sequence = value.is<List>() || value.is<Text>();
   if (!sequence || !number) {
-    return undefined(meter, fmt::format("a {} has no element for a {}", type_name(value), type_name(index)));
+    return undefined(
+        meter, fmt::format("a {} has no element for a {}", type_name(value), type_name(index)));
   }
   if (const auto* list = value.get<List>()) {
     const auto& values = (*list)->values;
     if (const auto at = position(*number, values.size())) return values[*at];
-    return undefined(meter, fmt::format("the list has {} elements; there is no [{}]", values.size(), *number));
+    return undefined(
+        meter, fmt::format("the list has {} elements; there is no [{}]", values.size(), *number));
   }
   const std::string& text = **value.get<Text>();
   meter.text(text.size());
   const auto all = characters(text);
   if (const auto at = position(*number, all.size())) return make_text(std::string(all[*at]));
-  return undefined(meter, fmt::format("the text has {} characters; there is no [{}]", all.size(), *number));
+  return undefined(
+      meter, fmt::format("the text has {} characters; there is no [{}]", all.size(), *number));
 }
 
-Value slice(const Value& value, const Value& start, const Value& stop, const Value& stride, Meter& meter) {
+Value slice(const Value& value, const Value& start, const Value& stop, const Value& stride,
+            Meter& meter) {
   const auto* text = defined(value).get<Text>();
   const auto* list = value.get<List>();
   if (!text && !list) meter.fail("a " + std::string(type_name(value)) + " cannot be sliced");
@@ -311,7 +337,8 @@ std::optional<Value> moment_member(const Moment& moment, std::string_view name) 
   if (name == "minute") return number(p.minute);
   if (name == "second") return number(p.second);
   if (name == "microsecond") return number(p.microsecond);
-  if (name == "timezone_name" && moment.form == Moment::Form::Aware) return make_text(moment.zone.name());
+  if (name == "timezone_name" && moment.form == Moment::Form::Aware)
+    return make_text(moment.zone.name());
   if (name == "int_timestamp" && moment.form == Moment::Form::Aware) {
     return number(std::chrono::floor<std::chrono::seconds>(moment.at).time_since_epoch().count());
   }
@@ -323,7 +350,8 @@ std::optional<Value> delta_member(Delta delta, std::string_view name) {
   const auto seconds = std::chrono::floor<std::chrono::seconds>(delta - whole);
   if (name == "days") return Value(static_cast<std::int64_t>(whole.count()));
   if (name == "seconds") return Value(static_cast<std::int64_t>(seconds.count()));
-  if (name == "microseconds") return Value(static_cast<std::int64_t>((delta - whole - seconds).count()));
+  if (name == "microseconds")
+    return Value(static_cast<std::int64_t>((delta - whole - seconds).count()));
   return std::nullopt;
 }
 
@@ -346,7 +374,8 @@ Value data_member(const Value& value, std::string_view name, Meter& meter) {
     if (auto found = delta_member(*delta, name)) return std::move(*found);
     known = member_names({Shape::Kind::TimeSpan});
   }
-  return undefined(meter, fmt::format("a {} has no member '{}'", type_name(value), name), did_you_mean(name, known));
+  return undefined(meter, fmt::format("a {} has no member '{}'", type_name(value), name),
+                   did_you_mean(name, known));
 }
 
 }  // namespace etesian::templates

@@ -14,7 +14,8 @@ Value element(const Value& value, const Value& index, Meter& meter);
 /// value.name of a dict, date or time span; Undefined when there is none.
 Value data_member(const Value& value, std::string_view name, Meter& meter);
 /// value[start:stop:stride] of a text, list or tuple; none = left out.
-Value slice(const Value& value, const Value& start, const Value& stop, const Value& stride, Meter& meter);
+Value slice(const Value& value, const Value& start, const Value& stop, const Value& stride,
+            Meter& meter);
 /// A value that reports `message` when it is used.
 Value undefined(const Meter& meter, std::string message, std::string hint = {});
 

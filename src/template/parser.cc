@@ -36,7 +36,8 @@ class Parser {
   bool next_block_is(std::initializer_list<std::string_view> words) const {
     if (cursor_.peek().kind != TokenKind::BlockBegin) return false;
     const Token& word = cursor_.peek(1);
-    return word.kind == TokenKind::Name && std::find(words.begin(), words.end(), word.text) != words.end();
+    return word.kind == TokenKind::Name &&
+           std::find(words.begin(), words.end(), word.text) != words.end();
   }
 
   /// Statements up to a tag that ends or divides the enclosing block.
@@ -103,9 +104,9 @@ class Parser {
 
   [[noreturn]] void unknown_statement(const Token& word) {
     if (word.kind != TokenKind::Name) cursor_.fail_here("a block begins with if, for, set or raw");
-    static constexpr std::string_view Refused[] = {"include", "import", "from",   "extends", "macro",
-                                                   "call",    "block",  "filter", "do",      "with",
-                                                   "autoescape", "trans", "print"};
+    static constexpr std::string_view Refused[] = {
+        "include", "import", "from", "extends",    "macro", "call", "block",
+        "filter",  "do",     "with", "autoescape", "trans", "print"};
     if (std::find(std::begin(Refused), std::end(Refused), word.text) != std::end(Refused)) {
       cursor_.fail(word.span, "'" + word.text + "' blocks are not part of the template language",
                    "blocks are if, for, set and raw");
@@ -120,9 +121,12 @@ class Parser {
     if (done()) return;
     const Span begin = cursor_.next().span;
     const Token word = cursor_.peek();
-    note({begin.offset, word.span.offset + word.span.length - begin.offset,
-          "'" + word.text + "' without the block it belongs to", {}});
-    while (cursor_.peek().kind != TokenKind::BlockEnd && cursor_.peek().kind != TokenKind::End) cursor_.next();
+    note({begin.offset,
+          word.span.offset + word.span.length - begin.offset,
+          "'" + word.text + "' without the block it belongs to",
+          {}});
+    while (cursor_.peek().kind != TokenKind::BlockEnd && cursor_.peek().kind != TokenKind::End)
+      cursor_.next();
     if (cursor_.peek().kind == TokenKind::BlockEnd) cursor_.next();
   }
 
@@ -134,8 +138,8 @@ class Parser {
       return true;
     }
     if (errors_.size() < ErrorsMax) {
-      note({begin.offset, begin.length,
-            "'" + std::string(opening) + "' is never closed", "end it with {% " + std::string(word) + " %}"});
+      note({begin.offset, begin.length, "'" + std::string(opening) + "' is never closed",
+            "end it with {% " + std::string(word) + " %}"});
     }
     return false;
   }
@@ -169,7 +173,8 @@ class Parser {
     guarded(TokenKind::BlockEnd, [&] {
       cursor_.next();
       node.targets = expressions_.targets();
-      if (!cursor_.skip_name("in")) cursor_.fail_here("'in' is missing", "write {% for x in list %}");
+      if (!cursor_.skip_name("in"))
+        cursor_.fail_here("'in' is missing", "write {% for x in list %}");
       node.iterable = expressions_.tuple_without_if();
       if (cursor_.skip_name("if")) node.filter = expressions_.expression();
       if (cursor_.peek().kind == TokenKind::Name && cursor_.peek().text == "recursive") {
@@ -198,7 +203,8 @@ class Parser {
       }
     });
     if (good && !node.value) {
-      if (node.targets.size() > 1) note({begin.offset, begin.length, "a set block has one name", {}});
+      if (node.targets.size() > 1)
+        note({begin.offset, begin.length, "a set block has one name", {}});
       node.body = block(depth);
       closed_by("endset", "set", begin);
     }
@@ -214,7 +220,8 @@ class Parser {
 
 Syntax parse_template(std::string_view text, std::vector<TemplateError>& errors) {
   std::vector<Token> tokens = tokens_of(text, errors);
-  const bool literal = tokens.size() == 1 ? text.empty() : tokens.size() == 2 && tokens[0].text == text;
+  const bool literal =
+      tokens.size() == 1 ? text.empty() : tokens.size() == 2 && tokens[0].text == text;
   Syntax out = Parser(std::move(tokens), errors).run();
   out.is_literal = literal;
   std::stable_sort(errors.begin(), errors.end(),

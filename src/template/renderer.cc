@@ -61,10 +61,13 @@ void Renderer::run_for(const For& node, std::string& out) {
     meter_.at(node.iterable->span);
     meter_.step();
     scopes_.back().clear();
-    std::vector<std::pair<std::string, Value>> loop = {
-        {"index", number(i + 1)}, {"index0", number(i)}, {"revindex", number(all.size() - i)},
-        {"revindex0", number(all.size() - i - 1)}, {"first", Value(i == 0)}, {"last", Value(i + 1 == all.size())},
-        {"length", number(all.size())}};
+    std::vector<std::pair<std::string, Value>> loop = {{"index", number(i + 1)},
+                                                       {"index0", number(i)},
+                                                       {"revindex", number(all.size() - i)},
+                                                       {"revindex0", number(all.size() - i - 1)},
+                                                       {"first", Value(i == 0)},
+                                                       {"last", Value(i + 1 == all.size())},
+                                                       {"length", number(all.size())}};
     if (i > 0) loop.emplace_back("previtem", all[i - 1]);
     if (i + 1 < all.size()) loop.emplace_back("nextitem", all[i + 1]);
     scopes_.back().emplace_back("loop", make_dict(std::move(loop), meter_));
@@ -142,7 +145,8 @@ Value Renderer::dict(const DictOf& node) {
   for (const auto& [key, value] : node.pairs) {
     const Value name = evaluate(*key);
     meter_.at(key->span);
-    if (!defined(name).is<Text>()) meter_.fail("the keys of a dict are texts, not a " + std::string(type_name(name)));
+    if (!defined(name).is<Text>())
+      meter_.fail("the keys of a dict are texts, not a " + std::string(type_name(name)));
     pairs.emplace_back(**name.get<Text>(), defined(evaluate(*value)));
   }
   return make_dict(std::move(pairs), meter_);
@@ -225,7 +229,9 @@ Value Renderer::linked(Value value, const Part& part) {
     case Part::Kind::Method: return method(std::move(value), part);
     case Part::Kind::Member: break;
     case Part::Kind::Slice: {
-      const auto bound = [&](const ExprPtr& expr) { return expr ? evaluate(*expr) : Value(None{}); };
+      const auto bound = [&](const ExprPtr& expr) {
+        return expr ? evaluate(*expr) : Value(None{});
+      };
       const Value start = bound(part.index), stop = bound(part.stop), stride = bound(part.stride);
       meter_.at(part.span);
       return slice(value, start, stop, stride, meter_);
@@ -252,11 +258,13 @@ Value Renderer::indexed(Value value, const Part& part) {
 Value Renderer::called(const Part& part) {
   meter_.at(part.span);
   if (part.name != range_signature().name) {
-    meter_.fail(fmt::format("there is no function '{}'", part.name), did_you_mean(part.name, {"range"}));
+    meter_.fail(fmt::format("there is no function '{}'", part.name),
+                did_you_mean(part.name, {"range"}));
   }
   Supplied supplied = arguments(part);
   meter_.at(part.span);
-  return call_range(in_place(range_signature(), std::move(supplied), "function 'range'", meter_), meter_);
+  return call_range(in_place(range_signature(), std::move(supplied), "function 'range'", meter_),
+                    meter_);
 }
 
 namespace {
@@ -278,30 +286,39 @@ Value Renderer::method(Value value, const Part& part) {
   if (!signature) {
     std::vector<std::string_view> known;
     for (const Signature& method : methods_of(shape)) known.push_back(method.name);
-    meter_.fail(fmt::format("a {} has no method '{}'", type_name(value), part.name), did_you_mean(part.name, known));
+    meter_.fail(fmt::format("a {} has no method '{}'", type_name(value), part.name),
+                did_you_mean(part.name, known));
   }
   Supplied supplied = arguments(part);
   meter_.at(part.span);
-  Arguments placed = in_place(*signature, std::move(supplied), fmt::format("method '{}'", part.name), meter_);
+  Arguments placed =
+      in_place(*signature, std::move(supplied), fmt::format("method '{}'", part.name), meter_);
   const auto* host = value.get<Host>();
-  return host ? context_.call(*host, part.name, placed) : call_method(value, part.name, placed, meter_);
+  return host ? context_.call(*host, part.name, placed)
+              : call_method(value, part.name, placed, meter_);
 }
 
 Value Renderer::filtered(const Value& value, const Part& part) {
   const Filter* filter = find_filter(part.name);
-  if (!filter) meter_.fail(fmt::format("there is no filter '{}'", part.name), did_you_mean(part.name, filter_names()));
+  if (!filter)
+    meter_.fail(fmt::format("there is no filter '{}'", part.name),
+                did_you_mean(part.name, filter_names()));
   Supplied supplied = arguments(part);
   meter_.at(part.span);
-  Arguments placed = in_place(filter->signature, std::move(supplied), fmt::format("filter '{}'", part.name), meter_);
+  Arguments placed = in_place(filter->signature, std::move(supplied),
+                              fmt::format("filter '{}'", part.name), meter_);
   return filter->apply(value, placed, meter_);
 }
 
 Value Renderer::tested(const Value& value, const Part& part) {
   const Test* test = find_test(part.name);
-  if (!test) meter_.fail(fmt::format("there is no test '{}'", part.name), did_you_mean(part.name, test_names()));
+  if (!test)
+    meter_.fail(fmt::format("there is no test '{}'", part.name),
+                did_you_mean(part.name, test_names()));
   Supplied supplied = arguments(part);
   meter_.at(part.span);
-  Arguments placed = in_place(test->signature, std::move(supplied), fmt::format("test '{}'", part.name), meter_);
+  Arguments placed =
+      in_place(test->signature, std::move(supplied), fmt::format("test '{}'", part.name), meter_);
   return test->holds(value, placed, meter_) == (part.kind == Part::Kind::Test);
 }
 

@@ -36,8 +36,8 @@ Value attribute_or_self(const Value& value, const std::optional<Value>& attribut
 }
 
 /// What values are compared by: without case unless asked for.
-Value key_of(const Value& value, const std::optional<Value>& case_sensitive, const std::optional<Value>& attribute,
-             Meter& meter) {
+Value key_of(const Value& value, const std::optional<Value>& case_sensitive,
+             const std::optional<Value>& attribute, Meter& meter) {
   Value key = attribute_or_self(value, attribute, meter);
   const auto* text = defined(key).get<Text>();
   if (!text || flag_argument(case_sensitive)) return key;
@@ -68,7 +68,8 @@ class Condition {
     test_ = find_test(name);
     if (!test_) meter.fail("there is no test '" + name + "'", did_you_mean(name, test_names()));
     Supplied supplied;
-    for (std::size_t i = at + 1; i < arguments.size(); ++i) supplied.positional.push_back(*arguments[i]);
+    for (std::size_t i = at + 1; i < arguments.size(); ++i)
+      supplied.positional.push_back(*arguments[i]);
     arguments_ = in_place(test_->signature, std::move(supplied), "test '" + name + "'", meter);
   }
 
@@ -98,7 +99,8 @@ Value selected_by_attribute(const Value& input, Arguments& arguments, Meter& met
   Condition condition(arguments, 1, meter);
   std::vector<Value> out;
   for (const Value& value : elements(input, meter)) {
-    if (condition(attribute_of(value, *arguments[0], meter)) == (keep == Keep::Matching)) out.push_back(value);
+    if (condition(attribute_of(value, *arguments[0], meter)) == (keep == Keep::Matching))
+      out.push_back(value);
   }
   return make_list(std::move(out), meter);
 }
@@ -128,7 +130,9 @@ Value filter_last(const Value& input, Arguments&, Meter& meter) {
   return all.empty() ? undefined(meter, "an empty list has no last element") : all.back();
 }
 
-Value filter_list(const Value& input, Arguments&, Meter& meter) { return make_list(elements(input, meter), meter); }
+Value filter_list(const Value& input, Arguments&, Meter& meter) {
+  return make_list(elements(input, meter), meter);
+}
 
 Value filter_reverse(const Value& input, Arguments&, Meter& meter) {
   std::vector<Value> all = elements(input, meter);
@@ -158,8 +162,8 @@ Value filter_unique(const Value& input, Arguments& arguments, Meter& meter) {
   std::vector<Value> out, seen;
   for (const Value& value : elements(input, meter)) {
     Value key = key_of(value, arguments[0], arguments[1], meter);
-    const bool known =
-        std::any_of(seen.begin(), seen.end(), [&](const Value& other) { return equals(key, other, meter); });
+    const bool known = std::any_of(seen.begin(), seen.end(),
+                                   [&](const Value& other) { return equals(key, other, meter); });
     if (known) continue;
     seen.push_back(std::move(key));
     out.push_back(value);
@@ -187,9 +191,7 @@ Value filter_batch(const Value& input, Arguments& arguments, Meter& meter) {
   const std::int64_t size = integer_argument(arguments[0], 1, meter);
   if (size < 1) meter.fail("a batch holds at least one element");
   std::vector<Value> out, batch;
-  const auto finish = [&] {
-    out.push_back(make_list(std::exchange(batch, {}), meter));
-  };
+  const auto finish = [&] { out.push_back(make_list(std::exchange(batch, {}), meter)); };
   for (const Value& value : elements(input, meter)) {
     if (batch.size() == static_cast<std::size_t>(size)) finish();
     batch.push_back(value);
@@ -224,7 +226,8 @@ Value filter_map(const Value& input, Arguments& arguments, Meter& meter) {
     meter.step();
     Supplied supplied;
     for (std::size_t i = 3; i < arguments.size(); ++i) supplied.positional.push_back(*arguments[i]);
-    Arguments bound = in_place(filter->signature, std::move(supplied), "filter '" + name + "'", meter);
+    Arguments bound =
+        in_place(filter->signature, std::move(supplied), "filter '" + name + "'", meter);
     out.push_back(filter->apply(value, bound, meter));
   }
   return make_list(std::move(out), meter);

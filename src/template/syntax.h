@@ -13,9 +13,26 @@ struct Expr;
 using ExprPtr = std::unique_ptr<const Expr>;
 
 enum class Operator {
-  Add, Subtract, Multiply, Divide, FloorDivide, Modulo, Power,
-  Equal, NotEqual, Less, LessEqual, Greater, GreaterEqual, In, NotIn,
-  Negate, Plus, Not, And, Or
+  Add,
+  Subtract,
+  Multiply,
+  Divide,
+  FloorDivide,
+  Modulo,
+  Power,
+  Equal,
+  NotEqual,
+  Less,
+  LessEqual,
+  Greater,
+  GreaterEqual,
+  In,
+  NotIn,
+  Negate,
+  Plus,
+  Not,
+  And,
+  Or
 };
 
 struct Argument {
@@ -29,8 +46,8 @@ struct Part {
   enum class Kind { Member, Index, Slice, Method, Call, Filter, Test, TestNot } kind;
   Span span;
   std::string name;
-  ExprPtr index;               ///< Index; start of a slice.
-  ExprPtr stop, stride;        ///< Of a slice, where given.
+  ExprPtr index;         ///< Index; start of a slice.
+  ExprPtr stop, stride;  ///< Of a slice, where given.
   std::vector<Argument> arguments;
 };
 

@@ -25,7 +25,8 @@ const templates::Expr* only_expression(const templates::Block& body) {
   const templates::Expr* found = nullptr;
   for (const auto& statement : body) {
     if (const auto* output = std::get_if<templates::Output>(&statement.node)) {
-      if (!std::all_of(output->text.begin(), output->text.end(), templates::is_space)) return nullptr;
+      if (!std::all_of(output->text.begin(), output->text.end(), templates::is_space))
+        return nullptr;
       continue;
     }
     const auto* print = std::get_if<templates::Print>(&statement.node);
@@ -37,8 +38,10 @@ const templates::Expr* only_expression(const templates::Block& body) {
 
 void check_depth(const templates::Syntax& syntax, const TemplateLimits& limits) {
   if (syntax.depth <= limits.depth) return;
-  throw Failure{{syntax.deepest.offset, syntax.deepest.length,
-                 fmt::format("this template nests more than {} levels deep", limits.depth), {}}};
+  throw Failure{{syntax.deepest.offset,
+                 syntax.deepest.length,
+                 fmt::format("this template nests more than {} levels deep", limits.depth),
+                 {}}};
 }
 
 }  // namespace
@@ -49,7 +52,8 @@ std::optional<Template> Template::parse(std::string_view text, std::vector<Templ
   node->text = text;
   node->syntax = templates::parse_template(text, found);
   if (!found.empty()) {
-    errors.insert(errors.end(), std::make_move_iterator(found.begin()), std::make_move_iterator(found.end()));
+    errors.insert(errors.end(), std::make_move_iterator(found.begin()),
+                  std::make_move_iterator(found.end()));
     return std::nullopt;
   }
   return Template(std::move(node));
@@ -61,13 +65,16 @@ std::vector<TemplateError> Template::check(const TemplateScope& scope) const {
 
 bool Template::is_literal() const { return root_->syntax.is_literal; }
 
-std::vector<std::string> Template::tasks_read() const { return templates::tasks_read(root_->syntax.body); }
+std::vector<std::string> Template::tasks_read() const {
+  return templates::tasks_read(root_->syntax.body);
+}
 
 std::vector<TemplateError> Template::unquoted_params() const {
   return templates::unquoted_params(root_->syntax.body);
 }
 
-Template::Rendered Template::render(const TemplateFacts& facts, const TemplateLimits& limits) const {
+Template::Rendered Template::render(const TemplateFacts& facts,
+                                    const TemplateLimits& limits) const {
   if (is_literal()) return {root_->text, std::nullopt};
   try {
     check_depth(root_->syntax, limits);
@@ -78,7 +85,8 @@ Template::Rendered Template::render(const TemplateFacts& facts, const TemplateLi
   }
 }
 
-Template::Evaluated Template::evaluate(const TemplateFacts& facts, const TemplateLimits& limits) const {
+Template::Evaluated Template::evaluate(const TemplateFacts& facts,
+                                       const TemplateLimits& limits) const {
   const auto* expression = only_expression(root_->syntax.body);
   if (!expression) {
     Rendered rendered = render(facts, limits);

@@ -23,9 +23,10 @@ struct TemplateError {
 };
 
 /// Facts of one task instance that templates may use, under Airflow's names (docs/templates.md):
-/// ds, ds_nodash, ts, ts_nodash, logical_date, data_interval_start/end, prev_data_interval_*_success,
-/// run_id, dag, task, ti, params, var.value.x, var.json.x, conn.x.host, output.<task>[.<member>],
-/// map_index, macros.*, and each argument of `map:` under its own name.
+/// ds, ds_nodash, ts, ts_nodash, logical_date, data_interval_start/end,
+/// prev_data_interval_*_success, run_id, dag, task, ti, params, var.value.x, var.json.x,
+/// conn.x.host, output.<task>[.<member>], map_index, macros.*, and each argument of `map:` under
+/// its own name.
 struct TemplateFacts {
   std::string dag_id, task_id, run_id, run_type, owner, owner_email;
   int try_number = 1, max_tries = 0, map_index = -1;
@@ -33,13 +34,15 @@ struct TemplateFacts {
   std::optional<Instant> data_interval_start, data_interval_end;
   std::optional<Instant> prev_data_interval_start_success, prev_data_interval_end_success;
   Instant run_after{}, dag_run_start{};
-  TimeZone timezone = TimeZone::utc();  ///< Of `ds_local`, `ts_local`; ds and ts are UTC as in Airflow.
+  TimeZone timezone =
+      TimeZone::utc();  ///< Of `ds_local`, `ts_local`; ds and ts are UTC as in Airflow.
   json::object params;
   json::object map_arguments;
   /// Output `key` of a task ("return_value" for the whole); a mapped task gives an array.
   /// nullopt: the task left none. `map_index` < 0 = all.
   std::function<std::optional<json::value>(const std::string& task_id, const std::string& key,
-                                           int map_index)> output;
+                                           int map_index)>
+      output;
   std::function<std::optional<std::string>(const std::string& key)> variable;
   /// conn_id -> object with host, port, login, password, schema, conn_type, extra, uri.
   std::function<std::optional<json::object>(const std::string& conn_id)> connection;
@@ -74,7 +77,8 @@ class Template {
 
   /// True when the text holds no template syntax; rendering returns it unchanged.
   bool is_literal() const;
-  /// Task ids read through output.<task> or ti.xcom_pull(task_ids='…') with literal ids, sorted, unique.
+  /// Task ids read through output.<task> or ti.xcom_pull(task_ids='…') with literal ids, sorted,
+  /// unique.
   std::vector<std::string> tasks_read() const;
   /// `params` members and `params`-derived expressions printed without the `quote` filter
   /// (position of each): the loader warns about them inside shell commands.

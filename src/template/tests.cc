@@ -45,12 +45,15 @@ const std::vector<Test>& all_tests() {
       {{"defined", {}}, [](const Value& v, Arguments&, Meter&) { return !v.is<Undefined>(); }},
       {{"undefined", {}}, [](const Value& v, Arguments&, Meter&) { return v.is<Undefined>(); }},
       {{"none", {}}, is_kind<None>},
-      {{"number", {}}, [](const Value& v, Arguments&, Meter&) { return as_number(defined(v)).has_value(); }},
+      {{"number", {}},
+       [](const Value& v, Arguments&, Meter&) { return as_number(defined(v)).has_value(); }},
       {{"integer", {}}, is_kind<std::int64_t>},
       {{"float", {}}, is_kind<double>},
       {{"boolean", {}}, is_kind<bool>},
-      {{"true", {}}, [](const Value& v, Arguments&, Meter&) { return defined(v).is<bool>() && is_true(v); }},
-      {{"false", {}}, [](const Value& v, Arguments&, Meter&) { return defined(v).is<bool>() && !is_true(v); }},
+      {{"true", {}},
+       [](const Value& v, Arguments&, Meter&) { return defined(v).is<bool>() && is_true(v); }},
+      {{"false", {}},
+       [](const Value& v, Arguments&, Meter&) { return defined(v).is<bool>() && !is_true(v); }},
       {{"string", {}}, is_kind<Text>},
       {{"mapping", {}}, is_kind<Dict>},
       {{"sequence", {}}, is_sequence},
@@ -58,8 +61,10 @@ const std::vector<Test>& all_tests() {
       {{"even", {}}, [](const Value& v, Arguments&, Meter& m) { return whole(v, m) % 2 == 0; }},
       {{"odd", {}}, [](const Value& v, Arguments&, Meter& m) { return whole(v, m) % 2 != 0; }},
       {{"divisibleby", {"num"}, 1}, is_divisible},
-      {{"lower", {}}, [](const Value& v, Arguments&, Meter& m) { return has_case(v, to_lower, m); }},
-      {{"upper", {}}, [](const Value& v, Arguments&, Meter& m) { return has_case(v, to_upper, m); }},
+      {{"lower", {}},
+       [](const Value& v, Arguments&, Meter& m) { return has_case(v, to_lower, m); }},
+      {{"upper", {}},
+       [](const Value& v, Arguments&, Meter& m) { return has_case(v, to_upper, m); }},
       {{"in", {"seq"}, 1}, relation<Operator::In>},
       {{"eq", {"other"}, 1}, relation<Operator::Equal>},
       {{"equalto", {"other"}, 1}, relation<Operator::Equal>},
@@ -83,7 +88,8 @@ const std::vector<Test>& all_tests() {
 
 const Test* find_test(std::string_view name) {
   const auto& tests = all_tests();
-  const auto found = std::find_if(tests.begin(), tests.end(), [&](const Test& t) { return t.signature.name == name; });
+  const auto found = std::find_if(tests.begin(), tests.end(),
+                                  [&](const Test& t) { return t.signature.name == name; });
   return found == tests.end() ? nullptr : &*found;
 }
 

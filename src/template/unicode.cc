@@ -4,7 +4,11 @@ namespace etesian::templates {
 
 std::size_t character_length(std::string_view text, std::size_t offset) {
   const auto lead = static_cast<unsigned char>(text[offset]);
-  const std::size_t length = lead < 0xC2 ? 1 : lead < 0xE0 ? 2 : lead < 0xF0 ? 3 : lead < 0xF5 ? 4 : 1;
+  const std::size_t length = lead < 0xC2   ? 1
+                             : lead < 0xE0 ? 2
+                             : lead < 0xF0 ? 3
+                             : lead < 0xF5 ? 4
+                                           : 1;
   if (offset + length > text.size()) return 1;
   for (std::size_t i = 1; i < length; ++i) {
     if ((static_cast<unsigned char>(text[offset + i]) & 0xC0) != 0x80) return 1;

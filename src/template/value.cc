@@ -23,7 +23,9 @@ void check_height(std::size_t height, const Meter& meter) {
 
 template <class T>
 std::strong_ordering order(const T& a, const T& b) {
-  return a < b ? std::strong_ordering::less : b < a ? std::strong_ordering::greater : std::strong_ordering::equal;
+  return a < b   ? std::strong_ordering::less
+         : b < a ? std::strong_ordering::greater
+                 : std::strong_ordering::equal;
 }
 
 std::strong_ordering compare_numbers(const Value& a, const Value& b) {
@@ -56,7 +58,9 @@ bool equal_dicts(const Dict& a, const Dict& b, Meter& meter) {
 
 }  // namespace
 
-Value make_text(std::string text) { return Text(std::make_shared<const std::string>(std::move(text))); }
+Value make_text(std::string text) {
+  return Text(std::make_shared<const std::string>(std::move(text)));
+}
 
 Value make_list(std::vector<Value> values, const Meter& meter, Items::Kind kind) {
   std::size_t height = 0;
@@ -80,7 +84,8 @@ Value make_dict(std::vector<std::pair<std::string, Value>> pairs, const Meter& m
   }
   check_height(height + 1, meter);
   entries->height = height + 1;
-  for (std::size_t i = 0; i < entries->pairs.size(); ++i) entries->index.emplace(entries->pairs[i].first, i);
+  for (std::size_t i = 0; i < entries->pairs.size(); ++i)
+    entries->index.emplace(entries->pairs[i].first, i);
   return Dict(std::move(entries));
 }
 
@@ -99,7 +104,8 @@ Value from_json(const json::value& from, Meter& meter, std::size_t depth) {
     case json::kind::bool_: return from.get_bool();
     case json::kind::int64: return from.get_int64();
     case json::kind::uint64:
-      if (from.get_uint64() > INT64_MAX) meter.fail("a number of the input does not fit into 64 bits");
+      if (from.get_uint64() > INT64_MAX)
+        meter.fail("a number of the input does not fit into 64 bits");
       return static_cast<std::int64_t>(from.get_uint64());
     case json::kind::double_: return from.get_double();
     case json::kind::string:
@@ -150,8 +156,9 @@ json::value json_from_value(const Value& from, Meter& meter) {
 }
 
 std::string_view type_name(const Value& value) {
-  static constexpr std::string_view Names[] = {"none", "undefined", "bool", "int",       "float", "text",
-                                               "list", "dict",      "date", "time span", "object"};
+  static constexpr std::string_view Names[] = {"none",  "undefined", "bool",  "int",
+                                               "float", "text",      "list",  "dict",
+                                               "date",  "time span", "object"};
   return Names[value.kind.index()];
 }
 
@@ -162,15 +169,15 @@ const Value& defined(const Value& value) {
 
 bool is_true(const Value& value) {
   defined(value);
-  return std::visit(Overloaded{[](const None&) { return false; }, [](bool flag) { return flag; },
-                               [](std::int64_t number) { return number != 0; },
-                               [](double number) { return number != 0; },
-                               [](const Text& text) { return !text->empty(); },
-                               [](const List& list) { return !list->values.empty(); },
-                               [](const Dict& dict) { return !dict->pairs.empty(); },
-                               [](Delta delta) { return delta.count() != 0; },
-                               [](const auto&) { return true; }},
-                    value.kind);
+  return std::visit(
+      Overloaded{[](const None&) { return false; }, [](bool flag) { return flag; },
+                 [](std::int64_t number) { return number != 0; },
+                 [](double number) { return number != 0; },
+                 [](const Text& text) { return !text->empty(); },
+                 [](const List& list) { return !list->values.empty(); },
+                 [](const Dict& dict) { return !dict->pairs.empty(); },
+                 [](Delta delta) { return delta.count() != 0; }, [](const auto&) { return true; }},
+      value.kind);
 }
 
 std::optional<std::int64_t> as_integer(const Value& value) {
@@ -234,14 +241,17 @@ std::strong_ordering compare(const Value& a, const Value& b, Meter& meter) {
       return left.size() <=> right.size();
     }
   }
-  meter.fail("a " + std::string(type_name(a)) + " and a " + std::string(type_name(b)) + " have no order");
+  meter.fail("a " + std::string(type_name(a)) + " and a " + std::string(type_name(b)) +
+             " have no order");
 }
 
 bool contains(const Value& haystack, const Value& needle, Meter& meter) {
   defined(needle);
   if (const auto* text = defined(haystack).get<Text>()) {
     const auto* part = needle.get<Text>();
-    if (!part) meter.fail("'in' looks for a text inside a text, not for a " + std::string(type_name(needle)));
+    if (!part)
+      meter.fail("'in' looks for a text inside a text, not for a " +
+                 std::string(type_name(needle)));
     meter.search((*text)->size(), (*part)->size());
     return (*text)->find(**part) != std::string::npos;
   }
@@ -270,7 +280,8 @@ std::vector<Value> elements(const Value& value, Meter& meter) {
     }
   } else if (const auto* text = value.get<Text>()) {
     meter.step((*text)->size());
-    for (const auto character : characters(**text)) out.push_back(make_text(std::string(character)));
+    for (const auto character : characters(**text))
+      out.push_back(make_text(std::string(character)));
   } else {
     meter.fail("a " + std::string(type_name(value)) + " has no elements to go through");
   }

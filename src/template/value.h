@@ -37,8 +37,19 @@ using Dict = std::shared_ptr<const Entries>;
 
 /// The objects behind Airflow's names. They have the members listed in names.cc and nothing else.
 enum class HostKind {
-  Dag, DagRun, Task, TaskInstance, Variables, VariableValues, VariableJson, Connections, Connection,
-  Outputs, TaskOutput, Macros, MacrosDatetime
+  Dag,
+  DagRun,
+  Task,
+  TaskInstance,
+  Variables,
+  VariableValues,
+  VariableJson,
+  Connections,
+  Connection,
+  Outputs,
+  TaskOutput,
+  Macros,
+  MacrosDatetime
 };
 struct Host {
   HostKind kind;
@@ -54,8 +65,8 @@ struct Value {
 
   Value() = default;
   template <class T>
-    requires std::is_constructible_v<Kinds, T>
-  Value(T value) : kind(std::move(value)) {}  // NOLINT(google-explicit-constructor)
+  requires std::is_constructible_v<Kinds, T> Value(T value)
+      : kind(std::move(value)) {}  // NOLINT(google-explicit-constructor)
 
   template <class T>
   const T* get() const {
@@ -74,8 +85,8 @@ struct Items {
 };
 
 struct Entries {
-  std::vector<std::pair<std::string, Value>> pairs;           ///< In order of insertion.
-  std::unordered_map<std::string_view, std::size_t> index;    ///< Views of `pairs`.
+  std::vector<std::pair<std::string, Value>> pairs;         ///< In order of insertion.
+  std::unordered_map<std::string_view, std::size_t> index;  ///< Views of `pairs`.
   std::size_t height = 1;
 };
 

@@ -17,8 +17,8 @@ bool is_printable(std::uint32_t code) {
   if (code < 0x20 || (code >= 0x7F && code <= 0xA0) || code == 0xAD) return false;
   if (code >= 0x2000 && code <= 0x200F) return false;
   if ((code >= 0x2028 && code <= 0x202F) || (code >= 0x205F && code <= 0x206F)) return false;
-  return code != 0x1680 && code != 0x3000 && code != 0xFEFF && !(code >= 0xE000 && code <= 0xF8FF) &&
-         code < 0xE0000;
+  return code != 0x1680 && code != 0x3000 && code != 0xFEFF &&
+         !(code >= 0xE000 && code <= 0xF8FF) && code < 0xE0000;
 }
 
 std::string text_repr(const std::string& text) {
@@ -35,8 +35,9 @@ std::string text_repr(const std::string& text) {
     } else if (is_printable(code) && !(character.size() == 1 && code >= 0x80)) {
       out += character;
     } else {
-      out += code < 0x100 ? fmt::format("\\x{:02x}", code)
-                          : code < 0x10000 ? fmt::format("\\u{:04x}", code) : fmt::format("\\U{:08x}", code);
+      out += code < 0x100     ? fmt::format("\\x{:02x}", code)
+             : code < 0x10000 ? fmt::format("\\u{:04x}", code)
+                              : fmt::format("\\U{:08x}", code);
     }
   }
   return out += quote;
@@ -97,13 +98,16 @@ void append_json_string(std::string& out, std::string_view text) {
   for (const auto character : characters(text)) {
     const std::uint32_t code = code_point(character);
     static constexpr std::string_view Short = "\"\\\b\f\n\r\t", Letters = "\"\\bfnrt";
-    const std::size_t found = code < 0x80 ? Short.find(static_cast<char>(code)) : std::string_view::npos;
+    const std::size_t found =
+        code < 0x80 ? Short.find(static_cast<char>(code)) : std::string_view::npos;
     if (found != std::string_view::npos) {
       out += '\\';
       out += Letters[found];
     } else if (code >= 0x10000) {
-      out += fmt::format("\\u{:04x}\\u{:04x}", 0xD800 + ((code - 0x10000) >> 10), 0xDC00 + (code & 0x3FF));
-    } else if (code < 0x20 || code >= 0x7F || code == '<' || code == '>' || code == '&' || code == '\'') {
+      out += fmt::format("\\u{:04x}\\u{:04x}", 0xD800 + ((code - 0x10000) >> 10),
+                         0xDC00 + (code & 0x3FF));
+    } else if (code < 0x20 || code >= 0x7F || code == '<' || code == '>' || code == '&' ||
+               code == '\'') {
       out += code == 0x7F ? "\x7F" : fmt::format("\\u{:04x}", code);
     } else {
       out += character;
@@ -175,7 +179,8 @@ class JsonWriter {
   void write_dict(const Entries& dict) {
     std::vector<const std::pair<std::string, Value>*> sorted;
     for (const auto& pair : dict.pairs) sorted.push_back(&pair);
-    std::sort(sorted.begin(), sorted.end(), [](const auto* a, const auto* b) { return a->first < b->first; });
+    std::sort(sorted.begin(), sorted.end(),
+              [](const auto* a, const auto* b) { return a->first < b->first; });
     out += '{';
     ++level_;
     bool first = true;
@@ -202,7 +207,9 @@ std::string float_text(double number) {
   if (std::isnan(number)) return "nan";
   if (std::isinf(number)) return number < 0 ? "-inf" : "inf";
   char buffer[40];
-  const auto end = std::to_chars(buffer, buffer + sizeof buffer, std::abs(number), std::chars_format::scientific).ptr;
+  const auto end =
+      std::to_chars(buffer, buffer + sizeof buffer, std::abs(number), std::chars_format::scientific)
+          .ptr;
   const std::string_view shown(buffer, static_cast<std::size_t>(end - buffer));
   const std::size_t e = shown.find('e');
   std::string digits(1, shown[0]);
@@ -213,9 +220,11 @@ std::string float_text(double number) {
   const auto count = static_cast<int>(digits.size());
   if (exponent < -4 || exponent >= 16) {
     const std::string fraction = count > 1 ? "." + digits.substr(1) : "";
-    return fmt::format("{}{}{}e{}{:02}", sign, digits[0], fraction, exponent < 0 ? '-' : '+', std::abs(exponent));
+    return fmt::format("{}{}{}e{}{:02}", sign, digits[0], fraction, exponent < 0 ? '-' : '+',
+                       std::abs(exponent));
   }
-  if (exponent < 0) return sign + "0." + std::string(static_cast<std::size_t>(-exponent - 1), '0') + digits;
+  if (exponent < 0)
+    return sign + "0." + std::string(static_cast<std::size_t>(-exponent - 1), '0') + digits;
   if (count <= exponent + 1) {
     return sign + digits + std::string(static_cast<std::size_t>(exponent + 1 - count), '0') + ".0";
   }

@@ -1,8 +1,8 @@
 #pragma once
 #include <cstdint>
 
-/// The numbers of model's Cause that an agent gives. The wire knows no domain type; executor asserts
-/// that both lists are the same. Values are stored: never renumber.
+/// The numbers of model's Cause that an agent gives. The wire knows no domain type; executor
+/// asserts that both lists are the same. Values are stored: never renumber.
 namespace etesian::wire::cause {
 
 inline constexpr std::uint8_t kExit = 0;

@@ -10,7 +10,8 @@ constexpr std::size_t kLengthSize = 4;
 
 std::uint32_t u32_at(std::string_view in) {
   std::uint32_t value = 0;
-  for (std::size_t i = kLengthSize; i-- > 0;) value = value << 8 | static_cast<unsigned char>(in[i]);
+  for (std::size_t i = kLengthSize; i-- > 0;)
+    value = value << 8 | static_cast<unsigned char>(in[i]);
   return value;
 }
 
@@ -44,7 +45,8 @@ std::string encode(const Message& message) {
   Writer writer(out);
   std::visit([&](const auto& m) { fields(writer, m); }, message);
   auto length = static_cast<std::uint32_t>(out.size() - kLengthSize);
-  for (std::size_t i = 0; i < kLengthSize; ++i, length >>= 8) out[i] = static_cast<char>(length & 0xff);
+  for (std::size_t i = 0; i < kLengthSize; ++i, length >>= 8)
+    out[i] = static_cast<char>(length & 0xff);
   return out;
 }
 

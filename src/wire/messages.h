@@ -13,8 +13,8 @@
 
 namespace etesian::wire {
 
-/// Version of the protocol between server and agent. A peer one release older or newer is understood:
-/// unknown trailing fields of a message are ignored, missing ones keep their default.
+/// Version of the protocol between server and agent. A peer one release older or newer is
+/// understood: unknown trailing fields of a message are ignored, missing ones keep their default.
 inline constexpr std::uint16_t kProtocol = 1;
 
 /// One launch of a try, complete: the agent needs nothing else to run it.
@@ -23,8 +23,10 @@ struct StartTry {
   std::int32_t launch = 1;
   std::string session;  ///< The agent session it was assigned to; another one refuses it.
   std::string label;    ///< "flights_daily/scheduled__…/extract[3] try 1", for people.
-  std::vector<std::string> argv;  ///< argv[0] is looked up in PATH of `environment` unless it has a '/'.
-  std::vector<std::pair<std::string, std::string>> environment;  ///< Complete; nothing is inherited.
+  std::vector<std::string>
+      argv;  ///< argv[0] is looked up in PATH of `environment` unless it has a '/'.
+  std::vector<std::pair<std::string, std::string>>
+      environment;             ///< Complete; nothing is inherited.
   std::string working_folder;  ///< Absolute. Must exist.
   Duration timeout{0};         ///< 0: none. From the start of the process, monotonic clock.
   Duration kill_grace = std::chrono::seconds(10);  ///< Between TERM and KILL.
@@ -32,7 +34,7 @@ struct StartTry {
   std::uint64_t memory_bytes = 0;                  ///< 0: no limit.
   std::uint32_t output_bytes_max = 256 << 10;
   std::vector<std::string> secrets;  ///< Values masked in the log before it is stored.
-  std::string log_pattern;           ///< RE2; searched in the last 100 lines at the end. Empty: none.
+  std::string log_pattern;  ///< RE2; searched in the last 100 lines at the end. Empty: none.
 };
 
 /// The durable end of a launch: written and fsynced before anybody is told of the death.
@@ -60,7 +62,7 @@ struct Hello {
   std::string session;   ///< Changes with the boot id or the state folder.
   std::string host;
   std::int32_t pid = 0;
-  std::uint32_t slots = 0;  ///< Tasks that its descriptors allow at the same time.
+  std::uint32_t slots = 0;   ///< Tasks that its descriptors allow at the same time.
   std::string capabilities;  ///< Words: "cgroup" "exit-status-after-restart".
 };
 /// What the agent knows of one try. Sent for every try after Hello, then ListEnd.
@@ -123,12 +125,13 @@ struct Inquire {
 /// Stop every try (TERM, grace, KILL), report the ends, then leave.
 struct Shutdown {};
 
-using Message = std::variant<Hello, Holding, ListEnd, Started, Ended, Refused, Beat, Welcome, StartTry,
-                             Stop, Revoke, Acknowledge, Inquire, Shutdown>;
+using Message = std::variant<Hello, Holding, ListEnd, Started, Ended, Refused, Beat, Welcome,
+                             StartTry, Stop, Revoke, Acknowledge, Inquire, Shutdown>;
 
 /// One frame: u32 length (little endian, of what follows), u8 kind, fields. At most 16 MiB.
 std::string encode(const Message& message);
-/// Takes whole frames off the front of `buffer`. Errors: Corrupt (length, kind or field out of range).
+/// Takes whole frames off the front of `buffer`. Errors: Corrupt (length, kind or field out of
+/// range).
 Result<std::vector<Message>> take_messages(std::string& buffer);
 
 }  // namespace etesian::wire

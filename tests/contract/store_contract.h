@@ -38,7 +38,8 @@ TEST_P(StoreContract, dags_are_filtered_ordered_and_paged) {
   f.must({DagRemoved{"gamma"}, DagPaused{"beta", true}});
   const auto ids = [&](const DagFilter& filter, const std::string& order) {
     std::string text;
-    for (const auto& row : value_of(f.store().dags(filter, {.limit = 50, .offset = 0, .order_by = order})).rows)
+    for (const auto& row :
+         value_of(f.store().dags(filter, {.limit = 50, .offset = 0, .order_by = order})).rows)
       text += row.dag_id + " ";
     return text;
   };
@@ -60,7 +61,8 @@ TEST_P(StoreContract, dags_are_filtered_ordered_and_paged) {
   const auto page = f.store().dags({}, {.limit = 1, .offset = 1, .order_by = ""});
   EXPECT_EQ(page->total, 2);
   EXPECT_EQ(page->rows.at(0).dag_id, "beta");
-  for (const Paging& bad : {Paging{.limit = 0, .offset = 0, .order_by = ""}, Paging{.limit = 1, .offset = -1, .order_by = ""},
+  for (const Paging& bad : {Paging{.limit = 0, .offset = 0, .order_by = ""},
+                            Paging{.limit = 1, .offset = -1, .order_by = ""},
                             Paging{.limit = 1, .offset = 0, .order_by = "dag_id; DROP TABLE dag"}})
     EXPECT_EQ(f.store().dags({}, bad).error().code, ErrorCode::InvalidInput);
 }
@@ -104,13 +106,14 @@ TEST_P(StoreContract, a_conflict_leaves_nothing_behind) {
   InstanceChanged right = f.move({1, 1, -1}, TaskState::Scheduled);
   RunChanged wrong_run{RunState::Running, f.run_row(1, dag, 0), ""};
   for (const Change& bad : std::vector<Change>{
-           wrong_state, wrong_try, wrong_run, TryChanged{f.try_row({1, 0, -1}, 1, 5)}, RunRemoved{9},
-           DagPaused{"none", true}, DagRemoved{"none"}, CursorMoved{"none", {}, {}, {}},
-           RunCreated{f.run_row(1, dag, 1), dag}, PoolRemoved{"default_pool"}, PoolRemoved{"none"},
-           VariableRemoved{"none"}, ConnectionRemoved{"none"}, TaskExpanded{{1, 9, -1}, 1, {}}}) {
-    const auto done = f.commit({DagChanged{f.dag("other", {"x"}), false}, PoolChanged{{"p", 1, "", false}},
-                                VariableChanged{{"k", "v", ""}}, right,
-                                RunCreated{f.run_row(2, dag, 2), dag}, bad});
+           wrong_state, wrong_try, wrong_run, TryChanged{f.try_row({1, 0, -1}, 1, 5)},
+           RunRemoved{9}, DagPaused{"none", true}, DagRemoved{"none"},
+           CursorMoved{"none", {}, {}, {}}, RunCreated{f.run_row(1, dag, 1), dag},
+           PoolRemoved{"default_pool"}, PoolRemoved{"none"}, VariableRemoved{"none"},
+           ConnectionRemoved{"none"}, TaskExpanded{{1, 9, -1}, 1, {}}}) {
+    const auto done = f.commit({DagChanged{f.dag("other", {"x"}), false},
+                                PoolChanged{{"p", 1, "", false}}, VariableChanged{{"k", "v", ""}},
+                                right, RunCreated{f.run_row(2, dag, 2), dag}, bad});
     ASSERT_FALSE(done) << to_text(bad);
     EXPECT_EQ(done.error().code, ErrorCode::Conflict) << done.error().message;
     EXPECT_NE(done.error().message.find(to_text(bad)), std::string::npos) << done.error().message;
@@ -205,8 +208,8 @@ TEST_P(StoreContract, a_mapped_task_expands_grows_and_shrinks) {
 TEST_P(StoreContract, a_removed_run_leaves_only_its_history) {
   const auto dag = f.dag("etl", {"a"});
   const InstanceKey key{1, 0, -1};
-  f.must({DagChanged{dag, false}, RunCreated{f.run_row(1, dag, 0), dag}, TryOpened{f.try_row(key, 1, 1)},
-          OutputStored{key, "return_value", "1"}});
+  f.must({DagChanged{dag, false}, RunCreated{f.run_row(1, dag, 0), dag},
+          TryOpened{f.try_row(key, 1, 1)}, OutputStored{key, "return_value", "1"}});
   EXPECT_EQ(f.store().outputs("etl", f.run_row(1, dag, 0).run_id, "a")->at(0).json, "1");
   f.must({RunRemoved{1}});
   EXPECT_TRUE(f.store().instances_of(1)->empty());
@@ -230,7 +233,8 @@ TEST_P(StoreContract, runs_and_instances_are_filtered_and_ordered) {
   f.must({RunChanged{RunState::Queued, failed, "because"}, f.move({3, 0, -1}, TaskState::Failed)});
   const auto keys = [&](const RunFilter& filter, const std::string& order) {
     std::string text;
-    for (const auto& row : value_of(f.store().runs(filter, {.limit = 50, .offset = 0, .order_by = order})).rows)
+    for (const auto& row :
+         value_of(f.store().runs(filter, {.limit = 50, .offset = 0, .order_by = order})).rows)
       text += std::to_string(row.key);
     return text;
   };
@@ -242,7 +246,8 @@ TEST_P(StoreContract, runs_and_instances_are_filtered_and_ordered) {
   filter.states = {RunState::Failed};
   EXPECT_EQ(keys(filter, ""), "2");
   filter = {};
-  filter.logical_date = {.gte = instant("2026-01-02"), .gt = {}, .lte = {}, .lt = instant("2026-01-04")};
+  filter.logical_date = {
+      .gte = instant("2026-01-02"), .gt = {}, .lte = {}, .lt = instant("2026-01-04")};
   EXPECT_EQ(keys(filter, ""), "23");
   filter = {};
   filter.ended_at.gt = instant("2026-01-01");
@@ -265,14 +270,16 @@ TEST_P(StoreContract, runs_and_instances_are_filtered_and_ordered) {
   instances = {};
   instances.pools = {"b_pool"};
   instances.dag_id = "etl";
-  const auto page = f.store().instances(instances, {.limit = 2, .offset = 1, .order_by = "-run_after"});
+  const auto page =
+      f.store().instances(instances, {.limit = 2, .offset = 1, .order_by = "-run_after"});
   EXPECT_EQ(page->total, 4);
   EXPECT_EQ(page->rows.at(0).row.key, (InstanceKey{2, 1, -1}));
   EXPECT_EQ(page->rows.at(1).row.key, (InstanceKey{3, 1, -1}));
-  for (const char* order : {"id", "-dag_id", "run_id", "task_id", "map_index", "state", "try_number", "logical_date",
-                            "start_date", "end_date", "duration"})
+  for (const char* order : {"id", "-dag_id", "run_id", "task_id", "map_index", "state",
+                            "try_number", "logical_date", "start_date", "end_date", "duration"})
     EXPECT_TRUE(f.store().instances({}, {.limit = 5, .offset = 0, .order_by = order})) << order;
-  EXPECT_EQ(f.store().instances({}, {.limit = 5, .offset = 0, .order_by = "pool"}).error().code, ErrorCode::InvalidInput);
+  EXPECT_EQ(f.store().instances({}, {.limit = 5, .offset = 0, .order_by = "pool"}).error().code,
+            ErrorCode::InvalidInput);
 }
 
 TEST_P(StoreContract, load_reads_unfinished_work_and_counted_facts_only) {
@@ -298,7 +305,10 @@ TEST_P(StoreContract, load_reads_unfinished_work_and_counted_facts_only) {
       row.ended_at = f.now();
       if (i == 0 || dag == past) f.must({RunChanged{RunState::Queued, row, ""}});
     }
-  f.must({CursorMoved{"past", instant("2026-01-02"), instant("2026-01-01"), {instant("2026-01-01"), instant("2026-01-02")}},
+  f.must({CursorMoved{"past",
+                      instant("2026-01-02"),
+                      instant("2026-01-01"),
+                      {instant("2026-01-01"), instant("2026-01-02")}},
           BackfillChanged{backfill}, DagPaused{"past", true}});
   std::vector<std::string> problems;
   const auto state = f.store().load(f.builder(), problems);
@@ -341,13 +351,17 @@ TEST_P(StoreContract, settings_accounts_and_audit_come_back_as_written) {
   AuditFilter filter;
   filter.actor = "ann";
   EXPECT_EQ(f.store().audit(filter, {})->rows.at(0).row.map_index, 3);
-  EXPECT_EQ(f.store().audit({}, {.limit = 1, .offset = 0, .order_by = "-when"})->rows.at(0).row.actor, "bob");
+  EXPECT_EQ(
+      f.store().audit({}, {.limit = 1, .offset = 0, .order_by = "-when"})->rows.at(0).row.actor,
+      "bob");
   EXPECT_EQ(f.store().backfills({}, {})->total, 0);
   ASSERT_TRUE(f.store().put_user({"ann", "h", "admin"}));
   ASSERT_TRUE(f.store().put_user({"ann", "h2", "admin"}));
   EXPECT_EQ(f.store().users()->at(0).password_hash, "h2");
-  ASSERT_TRUE(f.store().put_token({"t1", "ann", "ui", instant("2026-01-01"), instant("2026-01-02")}));
-  ASSERT_TRUE(f.store().put_token({"t2", "ann", "ui", instant("2026-01-01"), instant("2026-01-03")}));
+  ASSERT_TRUE(
+      f.store().put_token({"t1", "ann", "ui", instant("2026-01-01"), instant("2026-01-02")}));
+  ASSERT_TRUE(
+      f.store().put_token({"t2", "ann", "ui", instant("2026-01-01"), instant("2026-01-03")}));
   EXPECT_EQ(f.store().tokens(instant("2026-01-02"))->size(), 1U);
   ASSERT_TRUE(f.store().drop_tokens_of("ann"));
   EXPECT_TRUE(f.store().tokens(instant("2026-01-01"))->empty());

@@ -30,7 +30,9 @@ class RowStore {
   std::map<RunKey, RunRows> runs;
   std::map<Uuid, TryRow> tries;
 
-  void apply(const Change& change) { std::visit([this](const auto& c) { on(c); }, change); }
+  void apply(const Change& change) {
+    std::visit([this](const auto& c) { on(c); }, change);
+  }
 
   StoredState state() const {
     StoredState s;
@@ -72,9 +74,8 @@ class RowStore {
 
  private:
   static bool looks_back(const Dag& dag) {
-    return std::any_of(dag.tasks().begin(), dag.tasks().end(), [](const Task& t) {
-      return t.depends_on_past || t.wait_for_downstream;
-    });
+    return std::any_of(dag.tasks().begin(), dag.tasks().end(),
+                       [](const Task& t) { return t.depends_on_past || t.wait_for_downstream; });
   }
   static StoredState::ActiveRun rows_of(const RunRows& run) {
     StoredState::ActiveRun rows;

@@ -18,7 +18,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     facts.dag_id = "dag", facts.task_id = "task", facts.run_id = "run";
     facts.logical_date = Instant{};
     facts.params = {{"n", 3}, {"list", json::array{1, 2, 3}}, {"text", "a b"}};
-    facts.output = [](const std::string&, const std::string&, int) { return json::value{{"k", 1}}; };
+    facts.output = [](const std::string&, const std::string&, int) {
+      return json::value{{"k", 1}};
+    };
     facts.variable = [](const std::string&) { return R"({"a": [1]})"; };
     return facts;
   }();
@@ -28,7 +30,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   parsed->unquoted_params();
   const auto rendered = parsed->render(Facts, limits);
   if (rendered.text.has_value() == rendered.error.has_value()) std::abort();
-  if (!parsed->is_literal() && rendered.text && rendered.text->size() > limits.output_bytes) std::abort();
+  if (!parsed->is_literal() && rendered.text && rendered.text->size() > limits.output_bytes)
+    std::abort();
   parsed->evaluate(Facts, limits);
   return 0;
 }

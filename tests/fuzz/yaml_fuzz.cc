@@ -1,5 +1,5 @@
-// Any bytes as a DAG file: no crash, no leak, bounded time; a DAG exactly when there is no error; and what
-// loads can be stored and read back.
+// Any bytes as a DAG file: no crash, no leak, bounded time; a DAG exactly when there is no error;
+// and what loads can be stored and read back.
 #include <cstdint>
 #include <cstdlib>
 #include <string>

@@ -28,9 +28,8 @@ TEST(Simulation, KeepsItsPromisesUnderFaultsAndEndsEveryRunAfterThem) {
       faults[f] += report.faults[f];
       planned[f] += report.planned[f];
     }
-    ASSERT_TRUE(report.problems.empty())
-        << "seed " << seed << ": " << report.problems.front()
-        << "\nreplay with ETESIAN_SEED=" << seed;
+    ASSERT_TRUE(report.problems.empty()) << "seed " << seed << ": " << report.problems.front()
+                                         << "\nreplay with ETESIAN_SEED=" << seed;
     if (seed % 100 == 0) {
       ASSERT_EQ(simulate(seed).history_hash, report.history_hash) << "seed " << seed;
     }

@@ -82,7 +82,8 @@ class Simulation {
   }
   void agent_connects() {
     // A connection is made anew until it stands: this message is never lost.
-    network_.emplace(uptime_ + 1ms, Message{Event{ExecutorUp{"local", agent_.session(), "host", 8}}});
+    network_.emplace(uptime_ + 1ms,
+                     Message{Event{ExecutorUp{"local", agent_.session(), "host", 8}}});
   }
   void deliver() {
     while (!network_.empty() && network_.begin()->first <= uptime_) {
@@ -193,7 +194,8 @@ class Simulation {
     const InstanceKey key = instances[random_.below(instances.size())].key;
     if (what == 3) return send_now(ClearInstances{{key}, false, "ann"});
     if (what == 4) return send_now(KillInstance{key, random_.chance(0.5), "ann"});
-    if (what == 5) return send_now(MarkInstances{{key}, random_.chance(0.5) ? Success : Failed, "ann"});
+    if (what == 5)
+      return send_now(MarkInstances{{key}, random_.chance(0.5) ? Success : Failed, "ann"});
     if (what == 6) return send_now(ClearInstances{{key}, true, "ann"});
     if (random_.chance(0.2)) send_now(MarkRun{run, RunState::Failed, "ann"});
   }
@@ -227,8 +229,9 @@ class Simulation {
 
   void load_dag(int number) {
     static constexpr std::array kRules = {
-        TriggerRule::AllSuccess, TriggerRule::AllSuccess, TriggerRule::AllSuccess,
-        TriggerRule::AllDone,    TriggerRule::OneSuccess, TriggerRule::NoneFailed,
+        TriggerRule::AllSuccess, TriggerRule::AllSuccess,
+        TriggerRule::AllSuccess, TriggerRule::AllDone,
+        TriggerRule::OneSuccess, TriggerRule::NoneFailed,
         TriggerRule::OneFailed,  TriggerRule::NoneFailedMinOneSuccess};
     DagDefinition definition;
     definition.id = fmt::format("d{}", number);
@@ -256,7 +259,8 @@ class Simulation {
       if (random_.chance(0.3)) task.pool = "small";
       if (random_.chance(0.1)) task.max_active = 1;
       if (random_.chance(0.1)) task.depends_on_past = true;
-      if (random_.chance(0.15)) task.map = MapRule{MapRule::Combine::Product, {{"x", "[1,2,3]"}}, 2};
+      if (random_.chance(0.15))
+        task.map = MapRule{MapRule::Combine::Product, {{"x", "[1,2,3]"}}, 2};
       task.priority = static_cast<int>(random_.below(4));
       definition.tasks.push_back(std::move(task));
     }
@@ -280,7 +284,8 @@ class Simulation {
           used += dag->task(row.key.task).pool == "small";
         }
         if (active > dag->definition().max_active_tasks) broken("max_active_tasks exceeded (I8)");
-        if (running[id] > dag->definition().max_active_runs) broken("max_active_runs exceeded (I8)");
+        if (running[id] > dag->definition().max_active_runs)
+          broken("max_active_runs exceeded (I8)");
       }
     if (used > 2) broken("pool exceeded (I8)");
     if (static_cast<int>(world_.open_tries().size()) > limits_.parallelism)
@@ -290,8 +295,7 @@ class Simulation {
   void check_change(const Change& change) {
     if (const auto* ended = std::get_if<TryChanged>(&change); ended && ended->row.outcome) {
       const auto& row = ended->row;
-      const bool says_success =
-          row.outcome->cause == Cause::Exit && row.outcome->exit_code == 0;
+      const bool says_success = row.outcome->cause == Cause::Exit && row.outcome->exit_code == 0;
       const bool overruled = row.stop && row.stop->overrules_success;
       if (agent_.has_succeeded(row.id) && !overruled && row.final_state != Success)
         broken("a recorded success is lost (I3): " + to_text(change));
@@ -309,7 +313,8 @@ class Simulation {
   }
   void remember(const std::string& line) {
     for (const char c : line)
-      report_.history_hash = (report_.history_hash ^ static_cast<unsigned char>(c)) * 1099511628211U;
+      report_.history_hash =
+          (report_.history_hash ^ static_cast<unsigned char>(c)) * 1099511628211U;
   }
 
   SimulationReport report_;

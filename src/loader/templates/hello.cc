@@ -3,7 +3,8 @@
 namespace etesian::templates {
 
 std::vector<ScaffoldFile> hello() {
-  return {{"dag.yaml", R"(# @DAG@: two tasks, one after the other. Check this file with: etesian check
+  return {{"dag.yaml",
+           R"(# @DAG@: two tasks, one after the other. Check this file with: etesian check
 dag: @DAG@
 description: Says hello, then says when it was
 

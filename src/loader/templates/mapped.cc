@@ -3,7 +3,8 @@
 namespace etesian::templates {
 
 std::vector<ScaffoldFile> mapped() {
-  return {{"dag.yaml", R"(# @DAG@: one task becomes as many instances as another one's output has elements.
+  return {{"dag.yaml",
+           R"(# @DAG@: one task becomes as many instances as another one's output has elements.
 dag: @DAG@
 description: Work on each part, then on all of them
 

@@ -3,7 +3,9 @@
 namespace etesian::templates {
 
 std::vector<ScaffoldFile> python_etl() {
-  return {{"dag.yaml", R"(# @DAG@: extract, transform and load with three small Python programs that hand results on.
+  return {
+      {"dag.yaml",
+       R"(# @DAG@: extract, transform and load with three small Python programs that hand results on.
 dag: @DAG@
 description: Extract, transform, load
 
@@ -40,8 +42,8 @@ tasks:
     run: [commands/load.py, "{{ output.transform.file }}"]
     how: {retries: 5}
 )",
-           false},
-          {"commands/extract.py", R"(#!/usr/bin/env python3
+       false},
+      {"commands/extract.py", R"(#!/usr/bin/env python3
 """Writes rows to a file and hands its name on."""
 import argparse
 import json
@@ -61,8 +63,8 @@ print(f"{len(rows)} rows in {path}")
 with open(os.environ["ETESIAN_OUTPUT"], "w") as output:
     json.dump({"rows": len(rows), "file": path}, output)
 )",
-           true},
-          {"commands/transform.py", R"(#!/usr/bin/env python3
+       true},
+      {"commands/transform.py", R"(#!/usr/bin/env python3
 """Keeps the even rows."""
 import json
 import os
@@ -78,8 +80,8 @@ print(f"{len(rows)} rows in {target}")
 with open(os.environ["ETESIAN_OUTPUT"], "w") as output:
     json.dump({"rows": len(rows), "file": target}, output)
 )",
-           true},
-          {"commands/load.py", R"(#!/usr/bin/env python3
+       true},
+      {"commands/load.py", R"(#!/usr/bin/env python3
 """Replace this by the load into your warehouse; make it safe to run twice."""
 import json
 import sys
@@ -87,7 +89,7 @@ import sys
 with open(sys.argv[1]) as file:
     print(f"loaded {len(json.load(file))} rows")
 )",
-           true}};
+       true}};
 }
 
 }  // namespace etesian::templates

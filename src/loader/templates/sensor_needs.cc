@@ -3,7 +3,8 @@
 namespace etesian::templates {
 
 std::vector<ScaffoldFile> sensor_needs() {
-  return {{"dag.yaml", R"(# @DAG@: waits for something outside, and shows how to wait for another DAG.
+  return {
+      {"dag.yaml", R"(# @DAG@: waits for something outside, and shows how to wait for another DAG.
 dag: @DAG@
 description: Starts when what it needs is there
 
@@ -35,8 +36,8 @@ tasks:
     after: file_is_there
     run: wc -l /tmp/@DAG@-{{ ds }}.csv
 )",
-           false},
-          {"commands/is_there.sh", R"(#!/bin/sh
+       false},
+      {"commands/is_there.sh", R"(#!/bin/sh
 if [ -e "$1" ]; then
   echo "$1 is there"
 else
@@ -44,7 +45,7 @@ else
   exit 75
 fi
 )",
-           true}};
+       true}};
 }
 
 }  // namespace etesian::templates

@@ -6,7 +6,8 @@
 namespace etesian::memory {
 
 template <class Map>
-void MemoryStore::put(Map& map, const typename Map::key_type& key, typename Map::mapped_type value) {
+void MemoryStore::put(Map& map, const typename Map::key_type& key,
+                      typename Map::mapped_type value) {
   const auto found = map.find(key);
   if (found == map.end()) {
     undo_.emplace_back([&map, key] { map.erase(key); });
@@ -116,7 +117,8 @@ void MemoryStore::add_version(DagEntry& entry, const Dag& dag) const {
   summary.schedule_text = text.schedule_text;
   summary.tags = text.tags;
   summary.version_number = static_cast<int>(entry.versions.size());
-  for (const Task& task : text.tasks) version.tasks.push_back({task.id, task.pool, task.retry.times});
+  for (const Task& task : text.tasks)
+    version.tasks.push_back({task.id, task.pool, task.retry.times});
 }
 
 void MemoryStore::write(const DagChanged& change) {

@@ -17,7 +17,8 @@ Error missing(std::string_view what, const std::string& name) {
 bool contains(const std::string& text, const std::optional<std::string>& part) {
   if (!part) return true;
   const auto is_same = [](char a, char b) {
-    return std::tolower(static_cast<unsigned char>(a)) == std::tolower(static_cast<unsigned char>(b));
+    return std::tolower(static_cast<unsigned char>(a)) ==
+           std::tolower(static_cast<unsigned char>(b));
   };
   return std::search(text.begin(), text.end(), part->begin(), part->end(), is_same) != text.end() ||
          part->empty();
@@ -117,9 +118,8 @@ template <class Column, class Row>
 Result<Listing<Row>> page_of(std::vector<Row> rows, const Paging& paging) {
   const auto order = order_from<Column>(paging);
   if (!order) return order.error();
-  std::stable_sort(rows.begin(), rows.end(), [&order](const Row& a, const Row& b) {
-    return is_less(order->column, a, b);
-  });
+  std::stable_sort(rows.begin(), rows.end(),
+                   [&order](const Row& a, const Row& b) { return is_less(order->column, a, b); });
   if (order->is_descending) std::reverse(rows.begin(), rows.end());
   Listing<Row> listing;
   listing.total = static_cast<std::int64_t>(rows.size());
@@ -158,8 +158,7 @@ DagSummary MemoryStore::summary_of(const std::string& dag_id, const DagEntry& en
   summary.is_paused = entry.is_paused;
   summary.is_removed = entry.is_removed;
   summary.first_seen = entry.first_seen;
-  summary.last_changed =
-      entry.version == summary.version ? entry.last_changed : version.created_at;
+  summary.last_changed = entry.version == summary.version ? entry.last_changed : version.created_at;
   return summary;
 }
 
@@ -206,8 +205,8 @@ Result<Listing<RunRow>> MemoryStore::runs(const RunFilter& filter, const Paging&
         is_among(filter.types, row.type) && contains(row.run_id, filter.run_id_contains) &&
         is(filter.triggered_by, row.triggered_by) && is(filter.backfill, row.backfill) &&
         is_within(filter.logical_date, row.logical_date) &&
-        is_within(filter.run_after, row.run_after) && is_within(filter.started_at, row.started_at) &&
-        is_within(filter.ended_at, row.ended_at))
+        is_within(filter.run_after, row.run_after) &&
+        is_within(filter.started_at, row.started_at) && is_within(filter.ended_at, row.ended_at))
       rows.push_back(row);
   return page_of<RunColumn>(std::move(rows), paging);
 }
@@ -304,7 +303,8 @@ Result<std::vector<ChangeRecord>> MemoryStore::changes(Sequence after, std::size
 
 // ---- recovery ----
 
-StoredState::ActiveRun MemoryStore::rows_of(const RunRow& run, std::shared_ptr<const Dag> dag) const {
+StoredState::ActiveRun MemoryStore::rows_of(const RunRow& run,
+                                            std::shared_ptr<const Dag> dag) const {
   StoredState::ActiveRun rows;
   rows.row = run;
   rows.dag = std::move(dag);
@@ -332,8 +332,11 @@ void MemoryStore::load_past(StoredState& state) const {
     for (auto it = runs_.rbegin(); it != runs_.rend(); ++it) {
       const RunRow& run = it->second;
       if (run.dag_id != producer.first || newest.size() == PastNeeds::kSuccessesMax) continue;
-      PastSuccess fact{producer.first, producer.second, run.interval.value_or(DataInterval{}),
-                       run.logical_date, {}};
+      PastSuccess fact{producer.first,
+                       producer.second,
+                       run.interval.value_or(DataInterval{}),
+                       run.logical_date,
+                       {}};
       bool is_success = producer.second.empty() && run.state == RunState::Success;
       if (is_success) fact.ended_at = run.ended_at.value_or(Instant{});
       bool is_none_other = true;
@@ -399,7 +402,8 @@ Result<StoredState> MemoryStore::load(const DagBuilder& build, std::vector<std::
   for (const std::string& dag_id : needs.last_runs) {
     const RunRow* run = last[dag_id];
     if (!run) continue;
-    if (const auto its = dag_of(dag_id, run->dag_version)) state.last_runs.push_back(rows_of(*run, *its));
+    if (const auto its = dag_of(dag_id, run->dag_version))
+      state.last_runs.push_back(rows_of(*run, *its));
   }
   load_past(state);
   state.pools = values(pools_);

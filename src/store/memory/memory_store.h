@@ -119,7 +119,8 @@ class MemoryStore final : public Store {
   ChangeRecord record_of(ChangeKind kind, const std::string& name) const;
   ChangeRecord record_of(ChangeKind kind, const RunRow& run) const;
   ChangeRecord record_of(ChangeKind kind, const InstanceKey& key) const;
-  DagSummary summary_of(const std::string& dag_id, const DagEntry& entry, const Version& version) const;
+  DagSummary summary_of(const std::string& dag_id, const DagEntry& entry,
+                        const Version& version) const;
   StoredState::ActiveRun rows_of(const RunRow& run, std::shared_ptr<const Dag> dag) const;
   void load_past(StoredState& state) const;
 

@@ -175,7 +175,8 @@ void CommitGroup::write(const RunChanged& change) {
 void CommitGroup::write(const RunRemoved& change) {
   flush();
   expect_one_row(
-      db_.kept("INSERT INTO removed_run SELECT key, dag, run_id, version FROM dag_run WHERE key = ?")
+      db_.kept(
+             "INSERT INTO removed_run SELECT key, dag, run_id, version FROM dag_run WHERE key = ?")
           .bind(change.run)
           .run(),
       "there is no such run");
@@ -191,9 +192,9 @@ void CommitGroup::write(const RunRemoved& change) {
 // ---- task instances ----
 
 void CommitGroup::shrink(const TaskExpanded& change) {
-  Statement surplus = db_.make(Sql(
-      "SELECT map_index, state, try_number FROM task_instance "
-      "WHERE run = ? AND task = ? AND map_index >= ? AND state <> ? ORDER BY map_index"));
+  Statement surplus = db_.make(
+      Sql("SELECT map_index, state, try_number FROM task_instance "
+          "WHERE run = ? AND task = ? AND map_index >= ? AND state <> ? ORDER BY map_index"));
   surplus.bind(change.key.run, change.key.task, change.count, TaskState::Removed);
   while (surplus.step())
     append({.kind = ChangeKind::Instance,
@@ -225,7 +226,8 @@ void CommitGroup::write(const TaskExpanded& change) {
   db_.kept("DELETE FROM map_argument WHERE run = ? AND task = ?").bind(key.run, key.task).run();
   for (std::int32_t i = 0; i < change.count; ++i) {
     db_.kept(
-           "INSERT OR IGNORE INTO task_instance(run, task, map_index, state, try_number, max_tries, "
+           "INSERT OR IGNORE INTO task_instance(run, task, map_index, state, try_number, "
+           "max_tries, "
            "losses, note, rendered_map_index) VALUES(?, ?, ?, 0, 0, ?, 0, '', '')")
         .bind(key.run, key.task, i, max_tries)
         .run();

@@ -26,7 +26,8 @@ void CommitGroup::flush_tries() {
   };
   std::sort(tries_.begin(), tries_.end(),
             [&key](const auto& a, const auto& b) { return key(a) < key(b); });
-  for (const TryWrite& write : tries_) write.is_new ? insert_try(*write.row) : update_try(*write.row);
+  for (const TryWrite& write : tries_)
+    write.is_new ? insert_try(*write.row) : update_try(*write.row);
   tries_.clear();
   try_at_.clear();
 }
@@ -97,8 +98,7 @@ void CommitGroup::update_try(const TryRow& row) {
                    outcome.log_bytes, outcome.log_hash, outcome.log_cut, outcome.log.segment,
                    outcome.log.offset);
   }
-  const int changed =
-      statement.bind(key.run, key.task, key.map_index, row.number, row.id).run();
+  const int changed = statement.bind(key.run, key.task, key.map_index, row.number, row.id).run();
   if (changed != 1) {
     const Change missing = TryChanged{row};
     current_ = &missing;

@@ -34,7 +34,8 @@ int remember_wal_frames(void* frames, sqlite3*, const char*, int count) {
 Failure failure_from(sqlite3* db, std::string_view action) {
   const int code = sqlite3_extended_errcode(db);
   if (code == SQLITE_IOERR_FSYNC || code == SQLITE_IOERR_DIR_FSYNC) {
-    std::fprintf(stderr, "store: fsync failed: %s; the process ends, because what is durable is unknown\n",
+    std::fprintf(stderr,
+                 "store: fsync failed: %s; the process ends, because what is durable is unknown\n",
                  std::strerror(sqlite3_system_errno(db)));
     std::abort();
   }
@@ -112,8 +113,8 @@ Database::Database(const std::string& path) {
     throw failure;
   }
   try {
-    // Exclusive locking comes before WAL: then the WAL index lies on the heap, and no second process
-    // can attach to it.
+    // Exclusive locking comes before WAL: then the WAL index lies on the heap, and no second
+    // process can attach to it.
     run("PRAGMA locking_mode=EXCLUSIVE");
     run("PRAGMA journal_mode=WAL");
     run("PRAGMA synchronous=FULL");

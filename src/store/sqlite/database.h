@@ -50,7 +50,8 @@ class JoinedSql {
   std::string text_;
 };
 
-/// A prepared statement. Parameters are bound left to right by `bind`, columns are read by position.
+/// A prepared statement. Parameters are bound left to right by `bind`, columns are read by
+/// position.
 class Statement {
  public:
   Statement(sqlite3* db, std::string_view sql, unsigned flags);
@@ -99,10 +100,8 @@ class Statement {
   void bind_one(Instant value) { bind_one(std::int64_t{value.time_since_epoch().count()}); }
   void bind_one(const Uuid& value);
   template <class Enum>
-    requires std::is_enum_v<Enum>
-  void bind_one(Enum value) {
-    bind_one(static_cast<std::int64_t>(value));
-  }
+  requires std::is_enum_v<Enum>
+  void bind_one(Enum value) { bind_one(static_cast<std::int64_t>(value)); }
   template <class T>
   void bind_one(const std::optional<T>& value) {
     value ? bind_one(*value) : bind_one(nullptr);

@@ -90,8 +90,8 @@ class Selection {
   std::vector<std::variant<std::int64_t, std::string>> values_;
 };
 
-#define ETESIAN_BOUNDS(column)                                                     \
-  Selection::Bounds {                                                              \
+#define ETESIAN_BOUNDS(column)                                                                   \
+  Selection::Bounds {                                                                            \
     " AND " column " >= ?", " AND " column " > ?", " AND " column " <= ?", " AND " column " < ?" \
   }
 
@@ -165,8 +165,8 @@ Sql text_of(AuditColumn column) {
 
 /// Counts, then reads the page with `read(statement)`.
 template <class Row, class Column, class Read>
-Result<Listing<Row>> list(Database& db, const Selection& selection, const Paging& paging, Sql columns,
-                          Selection::KeyText key, Read&& read) {
+Result<Listing<Row>> list(Database& db, const Selection& selection, const Paging& paging,
+                          Sql columns, Selection::KeyText key, Read&& read) {
   const auto order = order_from<Column>(paging);
   if (!order) return order.error();
   JoinedSql order_text = text_of(order->column);
@@ -187,8 +187,8 @@ Result<Listing<DagSummary>> SqliteStore::dags(const DagFilter& filter, const Pag
   Selection selection("dag d JOIN dag_version v ON v.key = d.version");
   selection.where(" AND instr(lower(d.dag_id), lower(?)) > 0", filter.id_contains);
   selection.where(" AND v.owner = ?", filter.owner);
-  selection.where(
-      " AND EXISTS(SELECT 1 FROM dag_tag g WHERE g.version = d.version AND g.tag = ?)", filter.tag);
+  selection.where(" AND EXISTS(SELECT 1 FROM dag_tag g WHERE g.version = d.version AND g.tag = ?)",
+                  filter.tag);
   selection.where(" AND d.is_paused = ?", filter.is_paused);
   if (!filter.include_removed) selection.where(" AND d.is_removed = ?", false);
   return list<DagSummary, DagColumn>(
@@ -208,7 +208,8 @@ Result<Listing<RunRow>> SqliteStore::runs(const RunFilter& filter, const Paging&
   selection.where_within(ETESIAN_BOUNDS("r.run_after"), filter.run_after);
   selection.where_within(ETESIAN_BOUNDS("r.started_at"), filter.started_at);
   selection.where_within(ETESIAN_BOUNDS("r.ended_at"), filter.ended_at);
-  return list<RunRow, RunColumn>(db_, selection, paging, ETESIAN_RUN_COLUMNS, {"r.key", "r.key DESC"},
+  return list<RunRow, RunColumn>(db_, selection, paging, ETESIAN_RUN_COLUMNS,
+                                 {"r.key", "r.key DESC"},
                                  [](const Statement& s) { return run_from(s, 0); });
 }
 
@@ -250,7 +251,8 @@ Result<Listing<InstanceSummary>> SqliteStore::instances(const InstanceFilter& fi
   };
   return list<InstanceSummary, InstanceColumn>(
       db_, selection, paging,
-      ETESIAN_INSTANCE_COLUMNS ", d.dag_id, r.run_id, k.task_id, v.version, r.logical_date, r.run_after",
+      ETESIAN_INSTANCE_COLUMNS
+      ", d.dag_id, r.run_id, k.task_id, v.version, r.logical_date, r.run_after",
       {"i.run, i.task, i.map_index", "i.run DESC, i.task DESC, i.map_index DESC"}, read);
 }
 
@@ -258,7 +260,8 @@ Result<Listing<BackfillRow>> SqliteStore::backfills(const std::optional<std::str
                                                     const Paging& paging) {
   Selection selection("backfill");
   selection.where(" AND dag_id = ?", dag_id);
-  return list<BackfillRow, BackfillColumn>(db_, selection, paging, ETESIAN_BACKFILL_COLUMNS, {"key", "key DESC"},
+  return list<BackfillRow, BackfillColumn>(db_, selection, paging, ETESIAN_BACKFILL_COLUMNS,
+                                           {"key", "key DESC"},
                                            [](const Statement& s) { return backfill_from(s, 0); });
 }
 
@@ -271,9 +274,8 @@ Result<Listing<AuditRow>> SqliteStore::audit(const AuditFilter& filter, const Pa
   selection.where(" AND actor = ?", filter.actor);
   selection.where_within(ETESIAN_BOUNDS("at"), filter.at);
   return list<AuditRow, AuditColumn>(
-      db_, selection, paging,
-      "id, at, actor, event, dag_id, run_id, task_id, details, map_index", {"id", "id DESC"},
-      [](const Statement& s) {
+      db_, selection, paging, "id, at, actor, event, dag_id, run_id, task_id, details, map_index",
+      {"id", "id DESC"}, [](const Statement& s) {
         return AuditRow{s.integer(0), Audited{s.instant(1), s.text(2), s.text(3), s.text(4),
                                               s.text(5), s.text(6), s.text(7), s.small(8)}};
       });

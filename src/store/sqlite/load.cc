@@ -39,37 +39,41 @@ void read_rows_of(Database& db, StoredState::ActiveRun& run) {
                              .bind(key);
   while (instances.step()) run.instances.push_back(instance_from(instances, 0));
   Statement& arguments =
-      db.kept("SELECT task, map_index, json FROM map_argument WHERE run = ? ORDER BY task, map_index")
+      db.kept(
+            "SELECT task, map_index, json FROM map_argument WHERE run = ? ORDER BY task, map_index")
           .bind(key);
   while (arguments.step())
     run.map_arguments.emplace_back(
         InstanceKey{key, static_cast<TaskIndex>(arguments.integer(0)), arguments.small(1)},
         arguments.text(2));
-  Statement& outputs =
-      db.kept(
-            "SELECT task, map_index, name, json FROM output WHERE run = ? "
-            "ORDER BY task, map_index, name")
-          .bind(key);
+  Statement& outputs = db.kept(
+                             "SELECT task, map_index, name, json FROM output WHERE run = ? "
+                             "ORDER BY task, map_index, name")
+                           .bind(key);
   while (outputs.step())
-    run.outputs.push_back(
-        {{key, static_cast<TaskIndex>(outputs.integer(0)), outputs.small(1)}, outputs.text(2), outputs.text(3)});
+    run.outputs.push_back({{key, static_cast<TaskIndex>(outputs.integer(0)), outputs.small(1)},
+                           outputs.text(2),
+                           outputs.text(3)});
 }
 
-void load_dags(Database& db, DagShelf& shelf, StoredState& state, std::vector<std::string>& problems) {
-  Statement s = db.make(Sql(
-      "SELECT dag_id, version, is_paused, is_removed, cursor_run_after, cursor_logical_date, "
-      "cursor_start, cursor_end FROM dag ORDER BY dag_id"));
+void load_dags(Database& db, DagShelf& shelf, StoredState& state,
+               std::vector<std::string>& problems) {
+  Statement s = db.make(
+      Sql("SELECT dag_id, version, is_paused, is_removed, cursor_run_after, cursor_logical_date, "
+          "cursor_start, cursor_end FROM dag ORDER BY dag_id"));
   while (s.step()) {
     StoredState::DagState& dag = state.dags.emplace_back();
     dag.dag_id = s.text(0);
     dag.is_paused = s.small(2) != 0;
     dag.is_removed = s.small(3) != 0;
     if (!s.is_null(4))
-      dag.cursor = CursorMoved{dag.dag_id, s.instant(4), s.instant(5), {s.instant(6), s.instant(7)}};
-    Statement& ahead = db.kept(
-                             "SELECT logical_date FROM dag_run WHERE dag = (SELECT key FROM dag WHERE "
-                             "dag_id = ?) AND logical_date > ? ORDER BY logical_date")
-                           .bind(dag.dag_id, dag.cursor ? dag.cursor->logical_date : Instant::min());
+      dag.cursor =
+          CursorMoved{dag.dag_id, s.instant(4), s.instant(5), {s.instant(6), s.instant(7)}};
+    Statement& ahead =
+        db.kept(
+              "SELECT logical_date FROM dag_run WHERE dag = (SELECT key FROM dag WHERE "
+              "dag_id = ?) AND logical_date > ? ORDER BY logical_date")
+            .bind(dag.dag_id, dag.cursor ? dag.cursor->logical_date : Instant::min());
     while (ahead.step()) dag.dates_ahead.push_back(ahead.instant(0));
     if (dag.is_removed) continue;
     const auto built = shelf.get(s.integer(1));
@@ -80,15 +84,18 @@ void load_dags(Database& db, DagShelf& shelf, StoredState& state, std::vector<st
   }
 }
 
-void load_runs(Database& db, DagShelf& shelf, StoredState& state, std::vector<std::string>& problems) {
+void load_runs(Database& db, DagShelf& shelf, StoredState& state,
+               std::vector<std::string>& problems) {
   std::vector<RunRow> rows;
-  Statement& active = db.kept("SELECT " ETESIAN_RUN_COLUMNS " FROM active_run a JOIN "
-                              ETESIAN_RUN_TABLES " WHERE r.key = a.run ORDER BY a.run");
+  Statement& active =
+      db.kept("SELECT " ETESIAN_RUN_COLUMNS " FROM active_run a JOIN " ETESIAN_RUN_TABLES
+              " WHERE r.key = a.run ORDER BY a.run");
   while (active.step()) rows.push_back(run_from(active, 0));
   for (RunRow& row : rows) {
     const auto dag = shelf.get(row);
     if (!dag) {
-      problems.push_back(fmt::format("load run '{}/{}': {}", row.dag_id, row.run_id, dag.error().message));
+      problems.push_back(
+          fmt::format("load run '{}/{}': {}", row.dag_id, row.run_id, dag.error().message));
       continue;
     }
     StoredState::ActiveRun& run = state.runs.emplace_back();
@@ -126,7 +133,8 @@ void load_past(Database& db, const PastNeeds& needs, StoredState& state) {
                     "JOIN dag_task k ON k.version = r.version AND k.task_id = ?2 "
                     "JOIN task_instance i ON i.run = r.key AND i.task = k.task AND i.state <> ?4 "
                     "WHERE r.dag = (SELECT key FROM dag WHERE dag_id = ?1) "
-                    "GROUP BY r.key HAVING min(i.state = ?3) ORDER BY r.key DESC LIMIT ?5) ORDER BY key")
+                    "GROUP BY r.key HAVING min(i.state = ?3) ORDER BY r.key DESC LIMIT ?5) ORDER "
+                    "BY key")
                   .bind(producer.first, producer.second, TaskState::Success, TaskState::Removed,
                         PastNeeds::kSuccessesMax);
     while (s.step()) state.past.push_back(success_from(s, producer));
@@ -185,9 +193,9 @@ Result<StoredState> SqliteStore::load(const DagBuilder& build, std::vector<std::
 Result<StoredState::ActiveRun> SqliteStore::revive(RunKey key, const DagBuilder& build) {
   return guarded("revive run", [&] {
     StoredState::ActiveRun run;
-    Statement& s = db_.kept("SELECT " ETESIAN_RUN_COLUMNS " FROM " ETESIAN_RUN_TABLES
-                            " WHERE r.key = ?")
-                       .bind(key);
+    Statement& s =
+        db_.kept("SELECT " ETESIAN_RUN_COLUMNS " FROM " ETESIAN_RUN_TABLES " WHERE r.key = ?")
+            .bind(key);
     if (!s.step()) throw Failure{{ErrorCode::NotFound, fmt::format("there is no run {}", key)}};
     run.row = run_from(s, 0);
     s.reset();

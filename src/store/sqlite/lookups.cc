@@ -30,7 +30,8 @@ DagSummary dag_summary(Database& db, Key version_key) {
   row.first_seen = s.instant(12);
   row.last_changed = s.instant(13);
   s.reset();
-  Statement& tags = db.kept("SELECT tag FROM dag_tag WHERE version = ? ORDER BY position").bind(version_key);
+  Statement& tags =
+      db.kept("SELECT tag FROM dag_tag WHERE version = ? ORDER BY position").bind(version_key);
   while (tags.step()) row.tags.push_back(tags.text(0));
   return row;
 }
@@ -59,7 +60,8 @@ Result<DagSummary> SqliteStore::dag_version(const std::string& dag_id, const std
     if (!dag) throw no_dag(dag_id);
     const auto key = names_.version(*dag, version);
     if (!key)
-      throw Failure{{ErrorCode::NotFound, fmt::format("dag '{}' has no version '{}'", dag_id, version)}};
+      throw Failure{
+          {ErrorCode::NotFound, fmt::format("dag '{}' has no version '{}'", dag_id, version)}};
     return dag_summary(db_, *key);
   });
 }
@@ -82,7 +84,8 @@ Result<RunRow> SqliteStore::run(const std::string& dag_id, const std::string& ru
                             " WHERE d.dag_id = ? AND r.run_id = ?")
                        .bind(dag_id, run_id);
     if (!s.step())
-      throw Failure{{ErrorCode::NotFound, fmt::format("there is no run '{}' of dag '{}'", run_id, dag_id)}};
+      throw Failure{
+          {ErrorCode::NotFound, fmt::format("there is no run '{}' of dag '{}'", run_id, dag_id)}};
     RunRow row = run_from(s, 0);
     s.reset();
     return row;
@@ -118,16 +121,21 @@ Result<std::vector<OutputRow>> SqliteStore::outputs(const std::string& dag_id,
   return guarded("read outputs", [&] {
     std::vector<OutputRow> rows;
     Statement& s = db_.kept(
-                         "SELECT o.run, o.task, o.map_index, o.name, o.json, o.at FROM dag d "
-                         "JOIN dag_run r ON r.dag = d.key "
-                         "JOIN dag_task k ON k.version = r.version "
-                         "JOIN output o ON o.run = r.key AND o.task = k.task "
-                         "WHERE d.dag_id = ? AND r.run_id = ? AND k.task_id = ? "
-                         "ORDER BY o.map_index, o.name")
+                          "SELECT o.run, o.task, o.map_index, o.name, o.json, o.at FROM dag d "
+                          "JOIN dag_run r ON r.dag = d.key "
+                          "JOIN dag_task k ON k.version = r.version "
+                          "JOIN output o ON o.run = r.key AND o.task = k.task "
+                          "WHERE d.dag_id = ? AND r.run_id = ? AND k.task_id = ? "
+                          "ORDER BY o.map_index, o.name")
                        .bind(dag_id, run_id, task_id);
     while (s.step())
       rows.push_back({{s.integer(0), static_cast<TaskIndex>(s.integer(1)), s.small(2)},
-                      dag_id, run_id, task_id, s.text(3), s.text(4), s.instant(5)});
+                      dag_id,
+                      run_id,
+                      task_id,
+                      s.text(3),
+                      s.text(4),
+                      s.instant(5)});
     return rows;
   });
 }
@@ -135,7 +143,8 @@ Result<std::vector<OutputRow>> SqliteStore::outputs(const std::string& dag_id,
 Result<std::vector<PoolRow>> SqliteStore::pools() {
   return guarded("read pools", [&] {
     std::vector<PoolRow> rows;
-    Statement& s = db_.kept("SELECT name, slots, description, include_deferred FROM pool ORDER BY name");
+    Statement& s =
+        db_.kept("SELECT name, slots, description, include_deferred FROM pool ORDER BY name");
     while (s.step()) rows.push_back({s.text(0), s.small(1), s.text(2), s.small(3) != 0});
     return rows;
   });
@@ -168,11 +177,13 @@ Result<std::vector<ChangeRecord>> SqliteStore::changes(Sequence after, std::size
     std::vector<ChangeRecord> rows;
     Statement& s =
         db_.kept(
-               "SELECT c.sequence, c.at, c.kind, d.dag_id, coalesce(r.run_id, g.run_id), k.task_id, "
+               "SELECT c.sequence, c.at, c.kind, d.dag_id, coalesce(r.run_id, g.run_id), "
+               "k.task_id, "
                "c.map_index, c.old_state, c.new_state, c.try_number, c.reason FROM change c "
                "LEFT JOIN dag_run r ON r.key = c.run LEFT JOIN removed_run g ON g.run = c.run "
                "LEFT JOIN dag d ON d.key = coalesce(c.dag, r.dag, g.dag) "
-               "LEFT JOIN dag_task k ON k.version = coalesce(r.version, g.version) AND k.task = c.task "
+               "LEFT JOIN dag_task k ON k.version = coalesce(r.version, g.version) AND k.task = "
+               "c.task "
                "WHERE c.sequence > ? ORDER BY c.sequence LIMIT ?")
             .bind(after, std::uint64_t{count_max});
     while (s.step()) {

@@ -34,7 +34,8 @@ Key Names::add_version(Key dag, const Dag& definition, Instant at) {
   if (const auto known = version(dag, text.version)) return *known;
   db_.kept(
          "INSERT INTO dag_version(dag, number, version, canonical, folder, relative_file, source, "
-         "description, owner, schedule_text, created_at) VALUES(?1, 1 + (SELECT coalesce(max(number), 0) "
+         "description, owner, schedule_text, created_at) VALUES(?1, 1 + (SELECT "
+         "coalesce(max(number), 0) "
          "FROM dag_version WHERE dag = ?1), ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)")
       .bind(dag, text.version, text.canonical, text.folder, text.relative_file, text.source,
             text.description, text.owner, text.schedule_text, at)

@@ -7,23 +7,23 @@ namespace etesian::sqlite {
 // Column lists and readers that belong together: `x_from` reads the columns of `kXColumns` starting
 // at column `at`. Aliases: r dag_run, d dag, v dag_version, i task_instance, t try, w worker.
 
-#define ETESIAN_RUN_COLUMNS                                                                     \
-  "r.key, d.dag_id, r.run_id, v.version, r.type, r.state, r.logical_date, r.interval_start, "   \
-  "r.interval_end, r.run_after, r.queued_at, r.started_at, r.ended_at, r.conf, r.note, "        \
+#define ETESIAN_RUN_COLUMNS                                                                   \
+  "r.key, d.dag_id, r.run_id, v.version, r.type, r.state, r.logical_date, r.interval_start, " \
+  "r.interval_end, r.run_after, r.queued_at, r.started_at, r.ended_at, r.conf, r.note, "      \
   "r.triggered_by, r.backfill, r.clear_count"
 #define ETESIAN_RUN_TABLES \
   "dag_run r JOIN dag d ON d.key = r.dag JOIN dag_version v ON v.key = r.version"
 inline constexpr int kRunColumnCount = 18;
 RunRow run_from(const Statement& s, int at);
 
-#define ETESIAN_INSTANCE_COLUMNS                                                              \
+#define ETESIAN_INSTANCE_COLUMNS                                                               \
   "i.run, i.task, i.map_index, i.state, i.try_number, i.max_tries, i.losses, i.scheduled_at, " \
   "i.queued_at, i.started_at, i.ended_at, i.first_started_at, i.retry_at, "                    \
   "i.contact_lost_since, i.open_try, i.note, i.rendered_map_index"
 inline constexpr int kInstanceColumnCount = 17;
 InstanceRow instance_from(const Statement& s, int at);
 
-#define ETESIAN_TRY_COLUMNS                                                                     \
+#define ETESIAN_TRY_COLUMNS                                                                      \
   "t.run, t.task, t.map_index, t.number, t.id, t.launch, w.executor, w.session, w.host, t.pid, " \
   "t.queued_at, t.started_at, t.final_state, t.log_segment, t.log_offset, t.stop_then, "         \
   "t.stop_overrules, t.stop_run_then, t.stop_reason, t.cause, "                                  \
@@ -33,7 +33,7 @@ InstanceRow instance_from(const Statement& s, int at);
 #define ETESIAN_TRY_TABLES "try t JOIN worker w ON w.key = t.worker"
 TryRow try_from(const Statement& s, int at);
 
-#define ETESIAN_BACKFILL_COLUMNS                                                              \
+#define ETESIAN_BACKFILL_COLUMNS                                                                  \
   "key, dag_id, from_date, to_date, max_active_runs, is_paused, run_backwards, reprocess, conf, " \
   "created_at, completed_at, created_by"
 BackfillRow backfill_from(const Statement& s, int at);

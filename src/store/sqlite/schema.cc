@@ -101,15 +101,16 @@ CREATE TABLE token(
 constexpr std::array kSteps = {kFirst};
 
 int version_of(Database& db) {
-  Statement& tables = db.kept(
-      "SELECT count(*), coalesce(sum(name = 'schema_version'), 0) FROM sqlite_schema");
+  Statement& tables =
+      db.kept("SELECT count(*), coalesce(sum(name = 'schema_version'), 0) FROM sqlite_schema");
   tables.step();
   const int table_count = tables.small(0);
   const bool is_ours = tables.small(1) == 1;
   tables.reset();
   if (table_count == 0) return 0;
   if (!is_ours)
-    throw Failure{{ErrorCode::InvalidInput, "it is a database of another program; name a new file"}};
+    throw Failure{
+        {ErrorCode::InvalidInput, "it is a database of another program; name a new file"}};
   Statement& version = db.kept("SELECT version FROM schema_version");
   const int found = version.step() ? version.small(0) : 0;
   version.reset();
@@ -128,8 +129,10 @@ void migrate(Database& db) {
                                version, schema_version())}};
   for (; version < schema_version(); ++version) {
     Transaction transaction(db);
-    if (version == 0) db.run("CREATE TABLE schema_version(version INTEGER NOT NULL);"
-                             "INSERT INTO schema_version VALUES(0)");
+    if (version == 0)
+      db.run(
+          "CREATE TABLE schema_version(version INTEGER NOT NULL);"
+          "INSERT INTO schema_version VALUES(0)");
     db.run(kSteps[static_cast<std::size_t>(version)]);
     db.kept("UPDATE schema_version SET version = ?").bind(version + 1).run();
     transaction.commit();

@@ -28,7 +28,8 @@ Result<Done> check_file_system(const std::string& path) {
   const auto folder = std::filesystem::absolute(path).parent_path();
   struct statfs info {};
   if (::statfs(folder.c_str(), &info) != 0)
-    return Error{ErrorCode::Unavailable, fmt::format("folder '{}': {}", folder.string(), std::strerror(errno))};
+    return Error{ErrorCode::Unavailable,
+                 fmt::format("folder '{}': {}", folder.string(), std::strerror(errno))};
   if (is_network_file_system(static_cast<std::uint64_t>(info.f_type)))
     return Error{ErrorCode::InvalidInput,
                  "it lies on a network file system, where locks and fsync cannot be relied on; "
@@ -92,8 +93,7 @@ Result<std::vector<TokenRow>> SqliteStore::tokens(Instant now) {
     std::vector<TokenRow> rows;
     Statement& s = db_.kept(
         "SELECT token_hash, user, purpose, created_at, expires_at FROM token ORDER BY token_hash");
-    while (s.step())
-      rows.push_back({s.text(0), s.text(1), s.text(2), s.instant(3), s.instant(4)});
+    while (s.step()) rows.push_back({s.text(0), s.text(1), s.text(2), s.instant(3), s.instant(4)});
     return rows;
   });
 }
@@ -124,7 +124,8 @@ Result<std::unique_ptr<Store>> open_sqlite_store(const std::string& path,
     return Error{cause.code, fmt::format("open store '{}': {}", path, cause.message)};
   };
   if (!options.allow_network_file_system) {
-    if (const auto checked = sqlite::check_file_system(path); !checked) return refuse(checked.error());
+    if (const auto checked = sqlite::check_file_system(path); !checked)
+      return refuse(checked.error());
   }
   auto lock = LockFile::acquire(path + ".lock");
   if (!lock) return refuse(lock.error());

@@ -9,8 +9,8 @@
 
 #include "agent/agent.h"
 
-/// A test program is its own agent program: started with `--agent=FOLDER` it runs an agent on FOLDER
-/// and never comes to the tests. Include it in one file of a test program.
+/// A test program is its own agent program: started with `--agent=FOLDER` it runs an agent on
+/// FOLDER and never comes to the tests. Include it in one file of a test program.
 namespace etesian::test {
 
 inline std::vector<std::string> agent_command(const std::string& folder) {

@@ -74,7 +74,8 @@ TEST_F(JournalTest, A_tail_torn_at_any_byte_loses_only_the_torn_record) {
   }
   const std::string whole = bytes().substr(0, second);
   for (std::uint64_t cut = first; cut < second; ++cut) {
-    for (const std::string& junk : {std::string(), std::string(64, '\0'), std::string(64, '\xff')}) {
+    for (const std::string& junk :
+         {std::string(), std::string(64, '\0'), std::string(64, '\xff')}) {
       set_bytes(whole.substr(0, cut) + junk);
       EXPECT_EQ(reopen().size(), 1U) << "cut at " << cut;
       {

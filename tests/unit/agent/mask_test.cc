@@ -12,7 +12,8 @@ TEST(Mask, A_secret_is_hidden_in_its_usual_disguises) {
   EXPECT_EQ(mask.apply("login s3cr&t/pass ok"), "login *** ok");
   EXPECT_EQ(mask.apply("?p=s3cr%26t%2Fpass&x"), "?p=***&x");
   EXPECT_EQ(mask.apply("Basic " + base64("s3cr&t/pass")).find("czNjciZ0L3Bhc3"), std::string::npos);
-  EXPECT_EQ(mask.apply("Basic " + base64("user:s3cr&t/pass")).find("M2NyJnQvcGFz"), std::string::npos);
+  EXPECT_EQ(mask.apply("Basic " + base64("user:s3cr&t/pass")).find("M2NyJnQvcGFz"),
+            std::string::npos);
   Mask quoted({"a\"b\\c"});
   EXPECT_EQ(quoted.apply(R"({"p":"a\"b\\c"})"), R"({"p":"***"})");
 }

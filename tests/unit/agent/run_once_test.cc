@@ -40,7 +40,9 @@ TEST(RunOnce, A_memory_limit_that_is_reached_is_told_from_a_kill) {
   auto launch = plan({"sh", "-c", "head -c 200000000 /dev/zero | tail -c 200000000 | wc -c"});
   launch.memory_bytes = 20 << 20;
   std::string said;
-  const auto end = run_once(launch, [&](int stream, std::string_view line) { if (stream == 3) said += line; });
+  const auto end = run_once(launch, [&](int stream, std::string_view line) {
+    if (stream == 3) said += line;
+  });
   ASSERT_TRUE(end);
   if (said.find("cannot be set on this host") != std::string::npos) GTEST_SKIP() << said;
   EXPECT_TRUE(end->cause == wire::cause::kOutOfMemory || end->exit_code == 0) << int{end->cause};

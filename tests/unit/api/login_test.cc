@@ -17,7 +17,8 @@ TEST_F(ApiTest, LoginGivesATokenOncePerLogin) {
 }
 
 TEST_F(ApiTest, AFormLogsInToo) {
-  EXPECT_EQ(call("POST /auth/token", "grant_type=password&username=admin&password=correct+horse%20battery",
+  EXPECT_EQ(call("POST /auth/token",
+                 "grant_type=password&username=admin&password=correct+horse%20battery",
                  {{"content-type", "application/x-www-form-urlencoded"}})
                 .status,
             201);
@@ -34,7 +35,8 @@ TEST_F(ApiTest, AWrongPasswordAndAnUnknownUserLookTheSame) {
 
 TEST_F(ApiTest, TheSixthGuessHasToWait) {
   for (int i = 0; i < 5; ++i) {
-    EXPECT_EQ(call("POST /auth/token", login_body("guess number " + std::to_string(i))).status, 401);
+    EXPECT_EQ(call("POST /auth/token", login_body("guess number " + std::to_string(i))).status,
+              401);
   }
   const auto response = call("POST /auth/token", login_body(kPassword));
   EXPECT_EQ(response.status, 429);

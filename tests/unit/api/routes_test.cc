@@ -109,7 +109,8 @@ void expect_fits(const json::value& value, const Schema& schema, const std::stri
     if (member == nullptr || !field.type.starts_with('@')) continue;
     const Schema& inner = schema_named(std::string_view(field.type).substr(1));
     if (field.is_list) {
-      for (const auto& item : member->as_array()) expect_fits(item, inner, where + "." + field.name);
+      for (const auto& item : member->as_array())
+        expect_fits(item, inner, where + "." + field.name);
     } else if (!member->is_null()) {
       expect_fits(*member, inner, where + "." + field.name);
     }
@@ -126,11 +127,17 @@ TEST_F(UserTest, AnswersHoldExactlyWhatTheDocumentSays) {
   all_end(0, R"({"rows":3})");
   call("POST /api/v2/variables", R"({"key":"region","value":"eu"})");
   call("POST /api/v2/connections", R"({"connection_id":"db","conn_type":"postgres"})");
-  const std::map<std::string, std::string> values{
-      {"{dag_id}", "etl"},        {"{dag_run_id}", "r1"},     {"{task_id}", "extract"},
-      {"{map_index}", "-1"},      {"{try_number}", "1"},      {"{task_try_number}", "1"},
-      {"{pool_name}", "default_pool"}, {"{variable_key}", "region"}, {"{connection_id}", "db"},
-      {"{xcom_key}", "return_value"},  {"{version_number}", "1"}};
+  const std::map<std::string, std::string> values{{"{dag_id}", "etl"},
+                                                  {"{dag_run_id}", "r1"},
+                                                  {"{task_id}", "extract"},
+                                                  {"{map_index}", "-1"},
+                                                  {"{try_number}", "1"},
+                                                  {"{task_try_number}", "1"},
+                                                  {"{pool_name}", "default_pool"},
+                                                  {"{variable_key}", "region"},
+                                                  {"{connection_id}", "db"},
+                                                  {"{xcom_key}", "return_value"},
+                                                  {"{version_number}", "1"}};
   int compared = 0;
   for (const auto& operation : operations()) {
     if (operation.method != "GET" || operation.answer.find('/') != std::string::npos) continue;
@@ -158,7 +165,8 @@ TEST_F(UserTest, ErrorsTellNothingOfTheInside) {
       path.replace(at, path.find('}') - at + 1, "%27%3B%20DROP%20TABLE%20dag--");
     }
     if (operation.id == "logout") continue;
-    for (const std::string& body : {std::string("{"), std::string("[]"), std::string(R"({"x":1})")}) {
+    for (const std::string& body :
+         {std::string("{"), std::string("[]"), std::string(R"({"x":1})")}) {
       const auto response = call(operation.method + " " + path, body);
       for (const auto* word : {"SELECT", "sqlite", "std::", "etesian::", "/work", "/tmp", ".cc"}) {
         EXPECT_EQ(response.status >= 400 ? response.body.find(word) : std::string::npos,

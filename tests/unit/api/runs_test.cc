@@ -47,9 +47,9 @@ TEST_F(RunsTest, ATriggeredRunGoesThroughItsTasks) {
 
 TEST_F(RunsTest, TheSameRunIdTwiceIsAConflict) {
   trigger("r1");
-  EXPECT_EQ(call("POST /api/v2/dags/etl/dagRuns",
-                 R"({"logical_date": null, "dag_run_id": "r1"})").status,
-            409);
+  EXPECT_EQ(
+      call("POST /api/v2/dags/etl/dagRuns", R"({"logical_date": null, "dag_run_id": "r1"})").status,
+      409);
 }
 
 TEST_F(RunsTest, MistakesInABodyAreNamedAllAtOnce) {
@@ -76,29 +76,33 @@ TEST_F(RunsTest, RunIdsThatAirflowRefusesAreRefused) {
 }
 
 TEST_F(RunsTest, OtherContentTypesAreRefused) {
-  for (const auto* type : {"text/plain", "application/x-www-form-urlencoded", "multipart/form-data"}) {
-    EXPECT_EQ(call("POST /api/v2/dags/etl/dagRuns", R"({"logical_date": null})",
-                   {{"content-type", type}})
-                  .status,
-              415);
+  for (const auto* type :
+       {"text/plain", "application/x-www-form-urlencoded", "multipart/form-data"}) {
+    EXPECT_EQ(
+        call("POST /api/v2/dags/etl/dagRuns", R"({"logical_date": null})", {{"content-type", type}})
+            .status,
+        415);
   }
 }
 
 TEST_F(RunsTest, WhatIsNotThereIsNamedInAirflowsWords) {
-  EXPECT_EQ(call("GET /api/v2/dags/nix").body, R"({"detail":"The Dag with ID: `nix` was not found"})");
+  EXPECT_EQ(call("GET /api/v2/dags/nix").body,
+            R"({"detail":"The Dag with ID: `nix` was not found"})");
   EXPECT_EQ(call("GET /api/v2/dags/etl/dagRuns/nix").body,
             R"({"detail":"The DagRun with dag_id: `etl` and run_id: `nix` was not found"})");
   trigger("r1");
-  EXPECT_EQ(call("GET " + kRun + "/taskInstances/nix").body,
-            R"({"detail":"The Task Instance with dag_id: `etl`, run_id: `r1` and task_id: `nix` was not found"})");
+  EXPECT_EQ(
+      call("GET " + kRun + "/taskInstances/nix").body,
+      R"({"detail":"The Task Instance with dag_id: `etl`, run_id: `r1` and task_id: `nix` was not found"})");
 }
 
 TEST_F(RunsTest, ListsArePagedFilteredAndOrdered) {
   trigger("r1");
   trigger("r2");
   trigger("s3");
-  EXPECT_EQ(of(call("GET /api/v2/dags/~/dagRuns?limit=2&order_by=-run_id"), "dag_runs.1.dag_run_id"),
-            R"("r2")");
+  EXPECT_EQ(
+      of(call("GET /api/v2/dags/~/dagRuns?limit=2&order_by=-run_id"), "dag_runs.1.dag_run_id"),
+      R"("r2")");
   EXPECT_EQ(of(call("GET /api/v2/dags/~/dagRuns?limit=1"), "total_entries"), "3");
   EXPECT_EQ(of(call("GET /api/v2/dags/etl/dagRuns?run_id_pattern=%r%"), "total_entries"), "2");
   EXPECT_EQ(of(call("GET /api/v2/dags/etl/dagRuns?state=failed"), "total_entries"), "0");
@@ -129,8 +133,8 @@ TEST_F(RunsTest, ATaskIsMarkedAndItsRunGoesOn) {
       call("PATCH " + kRun + "/taskInstances/extract", R"({"new_state": "success"})");
   EXPECT_EQ(of(marked, "task_instances.0.state"), R"("success")");
   EXPECT_EQ(of(marked, "total_entries"), "1");
-  EXPECT_EQ(
-      call("PATCH " + kRun + "/taskInstances/extract", R"({"new_state": "success"})").status, 409);
+  EXPECT_EQ(call("PATCH " + kRun + "/taskInstances/extract", R"({"new_state": "success"})").status,
+            409);
 }
 
 TEST_F(RunsTest, ARunIsMarkedNotedAndRemoved) {

@@ -10,8 +10,9 @@ class SettingsTest : public UserTest {
 };
 
 TEST_F(SettingsTest, AVariableIsMadeChangedReadAndRemoved) {
-  EXPECT_EQ(call("POST /api/v2/variables", R"({"key":"region","value":"eu"})").body,
-            R"({"key":"region","description":null,"is_encrypted":true,"team_name":null,"value":"eu"})");
+  EXPECT_EQ(
+      call("POST /api/v2/variables", R"({"key":"region","value":"eu"})").body,
+      R"({"key":"region","description":null,"is_encrypted":true,"team_name":null,"value":"eu"})");
   EXPECT_EQ(call("POST /api/v2/variables", R"({"key":"region","value":"us"})").status, 409);
   call("PATCH /api/v2/variables/region", R"({"key":"region","value":{"a":1}})");
   EXPECT_EQ(of(call("GET /api/v2/variables/region"), "value"), R"("{\"a\":1}")");
@@ -36,8 +37,7 @@ TEST_F(SettingsTest, APasswordNeverComesBack) {
   ASSERT_EQ(made.status, 201) << made.body;
   EXPECT_EQ(of(made, "password"), R"("***")");
   EXPECT_EQ(of(made, "extra"), R"("{\"token\":\"***\",\"mode\":\"ro\"}")");
-  const auto patched =
-      call("PATCH /api/v2/connections/db", R"({"password":"***","host":"other"})");
+  const auto patched = call("PATCH /api/v2/connections/db", R"({"password":"***","host":"other"})");
   EXPECT_EQ(of(patched, "host"), R"("other")");
   EXPECT_EQ(of(patched, "password"), R"("***")");
   EXPECT_EQ(call("GET /api/v2/connections").body.find("hunter2"), std::string::npos);
@@ -98,10 +98,12 @@ TEST_F(SettingsTest, ReadingChangesNothing) {
 }
 
 TEST(SensitiveNames, AreAirflows) {
-  for (const auto* name : {"password", "DB_PASSWORD", "api-key", "authToken", "my_secret", "proxy"}) {
+  for (const auto* name :
+       {"password", "DB_PASSWORD", "api-key", "authToken", "my_secret", "proxy"}) {
     EXPECT_TRUE(is_sensitive_name(name)) << name;
   }
-  for (const auto* name : {"region", "keyboard", "path"}) EXPECT_FALSE(is_sensitive_name(name)) << name;
+  for (const auto* name : {"region", "keyboard", "path"})
+    EXPECT_FALSE(is_sensitive_name(name)) << name;
 }
 
 }  // namespace

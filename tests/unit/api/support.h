@@ -43,9 +43,11 @@ class InlineEngine final : public Engine {
         vault_(*Vault::open(folder.file("key"))),
         clock_(std::chrono::sys_days(std::chrono::year(2024) / 8 / 15)) {
     std::vector<std::string> problems;
-    auto state = store_->load([](const DagSummary&) -> Result<std::shared_ptr<const Dag>> {
-      return Error{ErrorCode::NotFound, "nothing is stored yet"};
-    }, problems);
+    auto state = store_->load(
+        [](const DagSummary&) -> Result<std::shared_ptr<const Dag>> {
+          return Error{ErrorCode::NotFound, "nothing is stored yet"};
+        },
+        problems);
     world_ = World::load(std::move(*state), moment());
   }
 
@@ -108,13 +110,14 @@ class InlineEngine final : public Engine {
     if (const auto* note = std::get_if<SetNote>(&command)) key = note->run;
     if (const auto* removal = std::get_if<RemoveRun>(&command)) key = removal->run;
     if (key == 0 || world_.run(key) != nullptr) return;
-    auto facts = store_->revive(key, [](const DagSummary& stored) -> Result<std::shared_ptr<const Dag>> {
-      auto definition = definition_from_canonical(stored.canonical);
-      if (!definition) return definition.error();
-      definition->canonical = stored.canonical;
-      definition->version = stored.version;
-      return Dag::build(std::move(*definition));
-    });
+    auto facts =
+        store_->revive(key, [](const DagSummary& stored) -> Result<std::shared_ptr<const Dag>> {
+          auto definition = definition_from_canonical(stored.canonical);
+          if (!definition) return definition.error();
+          definition->canonical = stored.canonical;
+          definition->version = stored.version;
+          return Dag::build(std::move(*definition));
+        });
     ASSERT_TRUE(facts) << facts.error().message;
     world_.revive(std::move(*facts));
   }
@@ -185,7 +188,8 @@ class ApiTest : public ::testing::Test {
   ApiTest() : engine_(folder_) {
     std::optional<std::string> made;
     accounts_ = *Accounts::open(engine_, kPassword, made);
-    router_ = make_router(engine_, accounts_, {.log_folder = folder_.file("logs"), .version = "0.1"});
+    router_ =
+        make_router(engine_, accounts_, {.log_folder = folder_.file("logs"), .version = "0.1"});
     engine_.happen(DagLoaded{etl()});
   }
 
@@ -220,8 +224,9 @@ class ApiTest : public ::testing::Test {
     return answer.get();
   }
 
-  std::shared_ptr<RecordedReply> begin(const std::string& line, const std::string& body = "",
-                                       std::vector<std::pair<std::string, std::string>> headers = {}) {
+  std::shared_ptr<RecordedReply> begin(
+      const std::string& line, const std::string& body = "",
+      std::vector<std::pair<std::string, std::string>> headers = {}) {
     http::Request request;
     request.method = line.substr(0, line.find(' '));
     const std::string target = line.substr(line.find(' ') + 1);

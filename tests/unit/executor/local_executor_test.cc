@@ -38,8 +38,9 @@ class LocalExecutorTest : public ::testing::Test {
   }
 
   void connect() {
-    auto started = start_local_executor({folder_, test::agent_command(folder_)},
-                                        [this](std::vector<ExecutorEvent> events) { take(std::move(events)); });
+    auto started = start_local_executor(
+        {folder_, test::agent_command(folder_)},
+        [this](std::vector<ExecutorEvent> events) { take(std::move(events)); });
     ASSERT_TRUE(started);
     executor_ = std::move(*started);
     ASSERT_TRUE(wait([this] { return !session_.empty(); }));
@@ -53,7 +54,8 @@ class LocalExecutorTest : public ::testing::Test {
     std::memcpy(address.sun_path, path.data(), path.size());
     if (::connect(peer.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) != 0) return;
     const std::string bytes = wire::encode(wire::Shutdown{});
-    ASSERT_EQ(::send(peer.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL), static_cast<ssize_t>(bytes.size()));
+    ASSERT_EQ(::send(peer.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL),
+              static_cast<ssize_t>(bytes.size()));
     char rest[4096];
     while (::read(peer.get(), rest, sizeof rest) > 0) {
     }
@@ -109,7 +111,8 @@ class LocalExecutorTest : public ::testing::Test {
   }
   void wait_for_line(const LaunchId& id, const std::string& line) {
     ASSERT_TRUE(wait([&] { return started_.count(id.try_id) != 0; }));
-    const auto watch = logs::GrowthWatch::start(folder_ + "/logs", [this] { changed_.notify_all(); });
+    const auto watch =
+        logs::GrowthWatch::start(folder_ + "/logs", [this] { changed_.notify_all(); });
     ASSERT_TRUE(watch);
     EXPECT_TRUE(wait([&] {
       return log_at(id.try_id, started_[id.try_id].log).find(line) != std::string::npos;
@@ -124,7 +127,8 @@ class LocalExecutorTest : public ::testing::Test {
   pid_t worker() {
     const auto children = agent::children_of(keeper());
     for (const pid_t pid : children)
-      if (agent::ProcessInfo info; agent::read_process(pid, info) && info.session == keeper()) return pid;
+      if (agent::ProcessInfo info; agent::read_process(pid, info) && info.session == keeper())
+        return pid;
     return 0;
   }
 
@@ -165,7 +169,6 @@ TEST_F(LocalExecutorTest, A_command_that_fails_ends_with_its_code) {
   EXPECT_EQ(end_of(start({"sh", "-c", "exit 7"})).exit_code, 7);
 }
 
-
 TEST_F(LocalExecutorTest, A_command_killed_from_outside_says_which_signal) {
   const Outcome end = end_of(start({"sh", "-c", "kill -SEGV $$"}));
   EXPECT_EQ(end.cause, Cause::Signal);
@@ -191,14 +194,17 @@ TEST_F(LocalExecutorTest, Lines_of_both_streams_are_stored_numbered_and_sealed) 
 }
 
 TEST_F(LocalExecutorTest, Secrets_are_masked_before_a_byte_is_stored) {
-  auto launch = plan({"sh", "-c", "echo token=hunter2secret; sleep 0.05; printf hunter2; sleep 0.05; echo secret"});
+  auto launch =
+      plan({"sh", "-c",
+            "echo token=hunter2secret; sleep 0.05; printf hunter2; sleep 0.05; echo secret"});
   launch.secrets = {"hunter2secret"};
   const Outcome end = end_of(offer(std::move(launch)));
   EXPECT_EQ(log_of(end), "1 token=***\n1 ***\n3 2 secret values were masked\n");
 }
 
 TEST_F(LocalExecutorTest, Output_is_taken_when_it_is_json) {
-  EXPECT_EQ(end_of(start({"sh", "-c", "echo '{\"rows\": 3}' > $ETESIAN_OUTPUT"})).output, "{\"rows\": 3}\n");
+  EXPECT_EQ(end_of(start({"sh", "-c", "echo '{\"rows\": 3}' > $ETESIAN_OUTPUT"})).output,
+            "{\"rows\": 3}\n");
 }
 
 TEST_F(LocalExecutorTest, Output_that_is_no_json_or_too_large_fails_with_the_reason) {
@@ -227,7 +233,8 @@ TEST_F(LocalExecutorTest, A_task_past_its_timeout_is_stopped) {
   EXPECT_EQ(end.exit_code, 128 + SIGTERM);
 }
 
-TEST_F(LocalExecutorTest, Stop_ends_a_tree_that_ignores_TERM_is_stopped_or_went_to_another_session) {
+TEST_F(LocalExecutorTest,
+       Stop_ends_a_tree_that_ignores_TERM_is_stopped_or_went_to_another_session) {
   const LaunchId id = start({"sh", "-c",
                              "trap '' TERM; setsid sleep 1001 & sleep 1002 & "
                              "sh -c 'kill -STOP $$' & echo ready; while :; do sleep 0.1; done"});
@@ -236,7 +243,8 @@ TEST_F(LocalExecutorTest, Stop_ends_a_tree_that_ignores_TERM_is_stopped_or_went_
   executor_->stop(id, 200ms, "a user killed it");
   const Outcome end = end_of(id);
   EXPECT_EQ(end.cause, Cause::Killed);
-  EXPECT_NE(log_of(end).find("3 stopping: a user killed it; TERM now, KILL after 200ms\n"), std::string::npos);
+  EXPECT_NE(log_of(end).find("3 stopping: a user killed it; TERM now, KILL after 200ms\n"),
+            std::string::npos);
   EXPECT_FALSE(is_there_a_process_of(id));
 }
 
@@ -295,15 +303,18 @@ TEST_F(LocalExecutorTest, A_fast_writer_does_not_hold_up_a_quiet_task) {
 }
 
 TEST_F(LocalExecutorTest, A_line_of_a_megabyte_and_binary_junk_come_back_as_written) {
-  const Outcome end = end_of(start({"sh", "-c", "head -c 1000000 /dev/zero | tr '\\0' x; printf '\\0\\377\\n'"}));
+  const Outcome end =
+      end_of(start({"sh", "-c", "head -c 1000000 /dev/zero | tr '\\0' x; printf '\\0\\377\\n'"}));
   EXPECT_EQ(end.log_bytes, 1'000'002U);
   logs::Reader reader(folder_ + "/logs");
   std::string all;
   bool was_partial = false;
   for (std::uint64_t seq = 1;;) {
-    const auto page = reader.read(try_of_[end.log_hash], end.log.segment, end.log.offset, seq, 10, 1 << 20);
+    const auto page =
+        reader.read(try_of_[end.log_hash], end.log.segment, end.log.offset, seq, 10, 1 << 20);
     ASSERT_TRUE(page);
-    for (const logs::Line& line : page->lines) (all += line.bytes, was_partial = was_partial || line.partial);
+    for (const logs::Line& line : page->lines)
+      (all += line.bytes, was_partial = was_partial || line.partial);
     seq = page->next_seq;
     if (page->complete) break;
   }
@@ -312,7 +323,8 @@ TEST_F(LocalExecutorTest, A_line_of_a_megabyte_and_binary_junk_come_back_as_writ
 }
 
 TEST_F(LocalExecutorTest, A_killed_worker_loses_no_line_doubles_none_and_keeps_the_status) {
-  const LaunchId id = start({"sh", "-c", "i=0; while [ $i -lt 3000 ]; do echo line $i; i=$((i+1)); done; exit 5"});
+  const LaunchId id =
+      start({"sh", "-c", "i=0; while [ $i -lt 3000 ]; do echo line $i; i=$((i+1)); done; exit 5"});
   ASSERT_TRUE(wait([&] { return started_.count(id.try_id) != 0; }));
   for (int i = 0; i < 5; ++i) {
     const int downs = downs_;
@@ -346,7 +358,9 @@ TEST_F(LocalExecutorTest, A_worker_killed_under_a_fast_writer_loses_no_line) {
 }
 
 TEST_F(LocalExecutorTest, Tasks_go_on_while_the_agent_is_gone_for_an_upgrade) {
-  const LaunchId id = start({"sh", "-c", "printf half; while ! [ -e " + folder_ + "/go ]; do sleep 0.05; done; echo line"});
+  const LaunchId id =
+      start({"sh", "-c",
+             "printf half; while ! [ -e " + folder_ + "/go ]; do sleep 0.05; done; echo line"});
   ASSERT_TRUE(wait([&] { return started_.count(id.try_id) != 0; }));
   const int downs = downs_;
   ::kill(keeper(), SIGTERM);
@@ -357,8 +371,11 @@ TEST_F(LocalExecutorTest, Tasks_go_on_while_the_agent_is_gone_for_an_upgrade) {
   EXPECT_TRUE(log == "1 half\n1 line\n" || log == "1 halfline\n") << log;
 }
 
-TEST_F(LocalExecutorTest, Killed_with_its_keeper_an_agent_is_started_again_and_takes_the_task_over) {
-  const LaunchId id = start({"sh", "-c", "echo before; while ! [ -e " + folder_ + "/go ]; do sleep 0.05; done; echo after"});
+TEST_F(LocalExecutorTest,
+       Killed_with_its_keeper_an_agent_is_started_again_and_takes_the_task_over) {
+  const LaunchId id =
+      start({"sh", "-c",
+             "echo before; while ! [ -e " + folder_ + "/go ]; do sleep 0.05; done; echo after"});
   wait_for_line(id, "1 before\n");
   const int downs = downs_;
   ::kill(keeper(), SIGKILL);
@@ -367,7 +384,8 @@ TEST_F(LocalExecutorTest, Killed_with_its_keeper_an_agent_is_started_again_and_t
   ASSERT_TRUE(write_file_durably(folder_ + "/go", ""));
   const Outcome end = end_of(id);
   EXPECT_EQ(log_of(end), "1 before\n1 after\n");
-  // Known where the kernel tells the status of other's children (Linux 6.15), else said to be unknown.
+  // Known where the kernel tells the status of other's children (Linux 6.15), else said to be
+  // unknown.
   EXPECT_TRUE(end.cause == Cause::Exit || end.cause == Cause::LostSupervisor);
   EXPECT_EQ(end.exit_code, 0);
 }

@@ -14,9 +14,10 @@ namespace {
 
 bool is_same(const DagDefinition& a, const DagDefinition& b) {
   const auto rest = [](const DagDefinition& d) {
-    return std::tie(d.id, d.description, d.owner, d.tags, d.schedule_text, d.overlap, d.params_schema, d.max_active_runs,
-                    d.max_active_tasks, d.run_timeout, d.fail_fast, d.paused_on_creation, d.folder, d.relative_file,
-                    d.source, d.version);
+    return std::tie(d.id, d.description, d.owner, d.tags, d.schedule_text, d.overlap,
+                    d.params_schema, d.max_active_runs, d.max_active_tasks, d.run_timeout,
+                    d.fail_fast, d.paused_on_creation, d.folder, d.relative_file, d.source,
+                    d.version);
   };
   return rest(a) == rest(b) && a.tasks == b.tasks && a.needs == b.needs && a.schedule == b.schedule;
 }
@@ -49,18 +50,26 @@ class Drawing {
   int number() { return static_cast<int>(random_.below(1000)) - 500; }
   Duration length() { return Duration(static_cast<std::int64_t>(random_.below(1ULL << 40))); }
   Instant instant() { return Instant(length()); }
-  std::string text() { return "t" + std::to_string(random_.below(1000)) + (maybe() ? "매출\"\\\n" : ""); }
+  std::string text() {
+    return "t" + std::to_string(random_.below(1000)) + (maybe() ? "매출\"\\\n" : "");
+  }
   TemplateText template_text() { return {text(), number(), number()}; }
   Need need() {
-    return {text(), maybe() ? text() : "", static_cast<Need::Covers>(random_.below(3)), length(),
-            maybe() ? std::optional(length()) : std::nullopt, number(), number()};
+    return {text(),
+            maybe() ? text() : "",
+            static_cast<Need::Covers>(random_.below(3)),
+            length(),
+            maybe() ? std::optional(length()) : std::nullopt,
+            number(),
+            number()};
   }
   Schedule schedule() {
     Schedule s;
     switch (random_.below(6)) {
       case 0: break;
       case 1: {
-        CronSchedule cron{{text(), text()}, text(), {}, IntervalRule::Trigger, length(), std::nullopt};
+        CronSchedule cron{{text(), text()},      text(),   {},
+                          IntervalRule::Trigger, length(), std::nullopt};
         if (maybe()) cron.dst = {DstGap::Skip, DstFold::Both, DstHourly::Never, true};
         if (maybe()) cron.run_immediately = length();
         s.kind = cron;
@@ -86,7 +95,8 @@ class Drawing {
     t.trigger_rule = static_cast<TriggerRule>(random_.below(13));
     t.decides = static_cast<Decides>(random_.below(3));
     t.skip_on_exit = maybe() ? std::vector<int>{} : std::vector<int>{1, 2};
-    if (maybe()) t.map = MapRule{MapRule::Combine::Zip, {{"a", "[1,2]"}, {"b", template_text()}}, number()};
+    if (maybe())
+      t.map = MapRule{MapRule::Combine::Zip, {{"a", "[1,2]"}, {"b", template_text()}}, number()};
     if (maybe()) t.needs = {need()};
     t.retry.times = maybe() ? RetryRule::kForever : number();
     t.retry.backoff = 1.25;
@@ -113,14 +123,16 @@ TEST(Canonical, GivesEveryDefinitionBack) {
 
 TEST(Canonical, GivesEveryGoldenFileBackWithItsVersion) {
   int loaded = 0;
-  for (const auto& entry : std::filesystem::directory_iterator(ETESIAN_SOURCE_DIR "/tests/golden/loader")) {
+  for (const auto& entry :
+       std::filesystem::directory_iterator(ETESIAN_SOURCE_DIR "/tests/golden/loader")) {
     const auto text = read_file(entry.path() / "dag.yaml", 4 << 20);
     DagFileContext context;
     context.default_id = "x";
     const LoadedDag file = load_dag(*text, context);
     if (!file.dag) continue;
     ++loaded;
-    const auto back = definition_from_canonical(to_canonical(file.dag->definition(), CanonicalUse::Storage));
+    const auto back =
+        definition_from_canonical(to_canonical(file.dag->definition(), CanonicalUse::Storage));
     ASSERT_TRUE(back);
     EXPECT_TRUE(is_same(*back, file.dag->definition())) << entry.path();
     EXPECT_EQ(version_of(*back, ""), file.dag->version()) << entry.path();
@@ -131,7 +143,9 @@ TEST(Canonical, GivesEveryGoldenFileBackWithItsVersion) {
 TEST(Canonical, IgnoresPlacesAndTheOrderOfTasks) {
   DagFileContext context;
   context.default_id = "x";
-  const auto version = [&](const std::string& text) { return load_dag(text, context).dag->version(); };
+  const auto version = [&](const std::string& text) {
+    return load_dag(text, context).dag->version();
+  };
   const std::string first = version("tasks:\n  a: {run: echo}\n  b: {run: echo}\n");
   EXPECT_EQ(version("# comment\n\ntasks:\n  b:\n    run: echo\n  a:\n    run: echo\n"), first);
   EXPECT_NE(version("tasks:\n  a: {run: echo}\n  c: {run: echo}\n"), first);
@@ -140,7 +154,8 @@ TEST(Canonical, IgnoresPlacesAndTheOrderOfTasks) {
 TEST(Canonical, RefusesWhatItDidNotWrite) {
   for (const char* text : {"", "[]", "{\"tasks\":5}", "{\"unknown\":1}", "{\"overlap\":\"never\"}",
                            "{\"schedule\":{\"kind\":[9,{}]}}"})
-    EXPECT_EQ(definition_from_canonical(text) ? ErrorCode::InvalidInput : definition_from_canonical(text).error().code,
+    EXPECT_EQ(definition_from_canonical(text) ? ErrorCode::InvalidInput
+                                              : definition_from_canonical(text).error().code,
               ErrorCode::Corrupt)
         << text;
 }

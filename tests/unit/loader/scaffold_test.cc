@@ -24,7 +24,8 @@ TEST(Scaffold, EveryTemplateLoadsWithoutDiagnostics) {
   const Project project = load_project(folder.path());
   EXPECT_EQ(render(project.all_diagnostics()), "");
   EXPECT_EQ(project.files.size(), 5U);
-  for (const LoadedFile& file : project.files) EXPECT_TRUE(file.loaded.id.starts_with("my_")) << file.loaded.id;
+  for (const LoadedFile& file : project.files)
+    EXPECT_TRUE(file.loaded.id.starts_with("my_")) << file.loaded.id;
 }
 
 TEST(Scaffold, RefusesWhatItDoesNotKnow) {

@@ -27,7 +27,8 @@ class DagSchema : public testing::Test {
     const auto root = parse_yaml(yaml, {}, report);
     if (!root) return false;
     const json::value value = to_json(*root);
-    return valijson::Validator().validate(schema_, valijson::adapters::BoostJsonAdapter(value), nullptr);
+    return valijson::Validator().validate(schema_, valijson::adapters::BoostJsonAdapter(value),
+                                          nullptr);
   }
   json::value text_;
   valijson::Schema schema_;
@@ -48,7 +49,8 @@ TEST_F(DagSchema, AcceptsEveryFileThatLoads) {
       EXPECT_TRUE(accepts(*yaml)) << entry.path();
     }
   }
-  for (const std::string& name : scaffold_names()) EXPECT_TRUE(accepts(scaffold(name, "x")->front().text)) << name;
+  for (const std::string& name : scaffold_names())
+    EXPECT_TRUE(accepts(scaffold(name, "x")->front().text)) << name;
   EXPECT_GT(loaded, 5);
 }
 

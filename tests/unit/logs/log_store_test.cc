@@ -37,15 +37,18 @@ class LogStoreTest : public ::testing::Test {
     log.append(1, flags, text, {1'000, 2'000});
     ASSERT_TRUE(store_->flush());
   }
-  Page read(const Uuid& try_id, const TryLog& log, std::uint64_t from = 1, std::size_t lines = 1'000'000) {
-    const auto page = Reader(folder_).read(try_id, log.segment(), log.offset(), from, lines, 64UL << 20);
+  Page read(const Uuid& try_id, const TryLog& log, std::uint64_t from = 1,
+            std::size_t lines = 1'000'000) {
+    const auto page =
+        Reader(folder_).read(try_id, log.segment(), log.offset(), from, lines, 64UL << 20);
     EXPECT_TRUE(page);
     return page ? *page : Page{};
   }
   static std::string text(const Page& page) {
     std::string out;
     for (const Line& line : page.lines) {
-      if (line.missing_before != 0) out += "-- " + std::to_string(line.missing_before) + " missing --\n";
+      if (line.missing_before != 0)
+        out += "-- " + std::to_string(line.missing_before) + " missing --\n";
       out += std::to_string(line.seq) + " " + line.bytes + "\n";
     }
     return out + (page.complete ? "(end)" : "(running)");
@@ -69,7 +72,8 @@ TEST_F(LogStoreTest, Tries_that_share_a_segment_are_read_apart) {
 
 TEST_F(LogStoreTest, A_large_log_moves_to_its_own_segment_and_any_page_of_it_is_there) {
   TryLog log = store_->begin(id(1));
-  for (int i = 1; i <= 20'000; ++i) log.append(1, 0, "line " + std::to_string(i) + std::string(40, '.'), {});
+  for (int i = 1; i <= 20'000; ++i)
+    log.append(1, 0, "line " + std::to_string(i) + std::string(40, '.'), {});
   log.end(0, {});
   ASSERT_TRUE(store_->flush());
   const Page page = read(id(1), log, 19'998, 2);
@@ -100,7 +104,8 @@ TEST_F(LogStoreTest, A_torn_tail_is_trimmed_and_numbering_goes_on) {
   EXPECT_EQ(log.lines(), 1U);
   write(log, "two again");
   EXPECT_EQ(text(read(id(1), log)), "1 one\n2 two again\n(running)");
-  const auto verdict = Reader(folder_).verify(id(1), segment, offset, {2, log.bytes(), log.hash(), false});
+  const auto verdict =
+      Reader(folder_).verify(id(1), segment, offset, {2, log.bytes(), log.hash(), false});
   ASSERT_TRUE(verdict);
   EXPECT_TRUE(verdict->complete) << verdict->message;
 }
@@ -108,10 +113,12 @@ TEST_F(LogStoreTest, A_torn_tail_is_trimmed_and_numbering_goes_on) {
 TEST_F(LogStoreTest, A_damaged_line_is_shown_as_a_gap) {
   TryLog log = store_->begin(id(1));
   write(log, "one");
-  const auto damaged_at = static_cast<std::streamoff>(std::filesystem::file_size(segment_path(folder_, log.segment())));
+  const auto damaged_at =
+      static_cast<std::streamoff>(std::filesystem::file_size(segment_path(folder_, log.segment())));
   write(log, "two");
   write(log, "three");
-  std::fstream file(segment_path(folder_, log.segment()), std::ios::in | std::ios::out | std::ios::binary);
+  std::fstream file(segment_path(folder_, log.segment()),
+                    std::ios::in | std::ios::out | std::ios::binary);
   file.seekp(damaged_at + static_cast<std::streamoff>(kFrameHead));
   file.put('X');
   file.close();

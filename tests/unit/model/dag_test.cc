@@ -51,7 +51,8 @@ TEST(Dag, OrdersTasksByNeedAndKeepsFileOrderAmongEquals) {
 }
 
 TEST(Dag, NamesEveryMemberOfACycleInOrder) {
-  EXPECT_EQ(error_of("start; a start c; b a; c b; tail c"), "tasks wait for each other: a -> b -> c -> a");
+  EXPECT_EQ(error_of("start; a start c; b a; c b; tail c"),
+            "tasks wait for each other: a -> b -> c -> a");
   EXPECT_EQ(error_of("a a"), "tasks wait for each other: a -> a");
 }
 

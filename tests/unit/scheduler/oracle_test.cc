@@ -65,8 +65,8 @@ void check_rules(const std::string& file) {
     const int map_index =
         row.contains("map_index") ? static_cast<int>(row.at("map_index").as_int64()) : -1;
     for (const auto& [rule, expected] : row.at("decisions").as_object())
-      EXPECT_EQ(decision_text(evaluate(*trigger_rule_from_text(std::string(rule)), up, setups,
-                                       map_index)),
+      EXPECT_EQ(decision_text(
+                    evaluate(*trigger_rule_from_text(std::string(rule)), up, setups, map_index)),
                 text(expected))
           << rule << " in " << canonical_json(row);
   }
@@ -110,8 +110,8 @@ void check_product(const json::object& row) {
   const auto& names = row.at("names").as_array();
   for (std::size_t i = 0; i < names.size(); ++i) {
     rule.arguments.push_back({text(names[i]), std::string()});
-    values.push_back(canonical_json(source(text(row.at("kinds").as_array()[i]),
-                                           row.at("lengths").as_array()[i].as_int64())));
+    values.push_back(canonical_json(
+        source(text(row.at("kinds").as_array()[i]), row.at("lengths").as_array()[i].as_int64())));
   }
   const auto made = map_arguments(rule, values, 10'000);
   ASSERT_TRUE(made);

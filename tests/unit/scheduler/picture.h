@@ -27,7 +27,8 @@ inline DagDefinition drawing(const std::string& id, const std::string& lines) {
     if (word.back() == ':') word.pop_back();
     Task task;
     task.id = word;
-    if (const auto dot = word.rfind('.'); dot != std::string::npos) task.group = word.substr(0, dot);
+    if (const auto dot = word.rfind('.'); dot != std::string::npos)
+      task.group = word.substr(0, dot);
     task.run = {Command::Kind::Argv, {{"true"}}};
     task.retry.delay = std::chrono::seconds(10);
     while (words >> word) {
@@ -35,26 +36,40 @@ inline DagDefinition drawing(const std::string& id, const std::string& lines) {
       const auto is = word.find('=');
       const std::string value = is == std::string::npos ? "" : word.substr(is + 1);
       const std::string key = word.substr(0, is);
-      if (key == "rule") task.trigger_rule = *trigger_rule_from_text(value);
-      else if (key == "retries") task.retry.times = std::stoi(value);
-      else if (key == "pool") task.pool = value;
-      else if (key == "slots") task.pool_slots = std::stoi(value);
-      else if (key == "priority") task.priority = std::stoi(value), task.weight_rule = WeightRule::Absolute;
-      else if (key == "max") task.max_active = std::stoi(value);
-      else if (key == "map") task.map = MapRule{MapRule::Combine::Product, {{"x", value}}, {}};
-      else if (key == "over") task.map = MapRule{MapRule::Combine::Product, {{"x", TemplateText{value}}}, {}};
-      else if (key == "branch") task.decides = Decides::Branch;
-      else if (key == "short") task.decides = Decides::ShortCircuit;
-      else if (key == "empty") task.run = {};
-      else if (key == "setup") task.is_setup = true;
-      else if (key == "teardown") task.is_teardown = true, task.trigger_rule = TriggerRule::AllDoneSetupSuccess;
-      else if (key == "past") task.depends_on_past = true;
+      if (key == "rule")
+        task.trigger_rule = *trigger_rule_from_text(value);
+      else if (key == "retries")
+        task.retry.times = std::stoi(value);
+      else if (key == "pool")
+        task.pool = value;
+      else if (key == "slots")
+        task.pool_slots = std::stoi(value);
+      else if (key == "priority")
+        task.priority = std::stoi(value), task.weight_rule = WeightRule::Absolute;
+      else if (key == "max")
+        task.max_active = std::stoi(value);
+      else if (key == "map")
+        task.map = MapRule{MapRule::Combine::Product, {{"x", value}}, {}};
+      else if (key == "over")
+        task.map = MapRule{MapRule::Combine::Product, {{"x", TemplateText{value}}}, {}};
+      else if (key == "branch")
+        task.decides = Decides::Branch;
+      else if (key == "short")
+        task.decides = Decides::ShortCircuit;
+      else if (key == "empty")
+        task.run = {};
+      else if (key == "setup")
+        task.is_setup = true;
+      else if (key == "teardown")
+        task.is_teardown = true, task.trigger_rule = TriggerRule::AllDoneSetupSuccess;
+      else if (key == "past")
+        task.depends_on_past = true;
       else if (key == "needs") {
         Need& need = task.needs.emplace_back();
         need.dag = value;
         need.covers = Need::Covers::Latest;
-      }
-      else if (key != "after") task.after.push_back(word);
+      } else if (key != "after")
+        task.after.push_back(word);
     }
     definition.tasks.push_back(std::move(task));
   }
@@ -178,7 +193,8 @@ class Stage {
         for (std::int32_t i = 0; i < grown->count; ++i)
           last[{run, grown->key.task, i}].key = {run, grown->key.task, i};
       }
-      if (const auto* moved = std::get_if<InstanceChanged>(&change); moved && moved->row.key.run == run)
+      if (const auto* moved = std::get_if<InstanceChanged>(&change);
+          moved && moved->row.key.run == run)
         last[moved->row.key] = moved->row;
     }
     rows.clear();

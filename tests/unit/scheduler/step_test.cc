@@ -51,7 +51,9 @@ TEST(Step, AFastRuleRunsWhileOtherParentsRun) {
 }
 
 TEST(Step, ABranchSkipsTheFollowersItDoesNotName) {
-  Stage s("g.pick: branch\ng.one: after g.pick\ng.two: after g.pick\njoin: after g.pick g.one, rule=none_failed");
+  Stage s(
+      "g.pick: branch\ng.one: after g.pick\ng.two: after g.pick\njoin: after g.pick g.one, "
+      "rule=none_failed");
   s.ends("g.pick", 0, R"("one")");
   EXPECT_EQ(s.states(), "g.pick: success, g.one: queued, g.two: skipped, join: none");
 }
@@ -82,8 +84,9 @@ TEST(Step, APoolGivesItsSlotsByPriority) {
   Stage s;
   s.agent();
   s.send(SetPool{Stage::pool("db", 2), "ann"});
-  s.load(test::drawing("d", "low: pool=db priority=1\nhuge: pool=db slots=3 priority=9\n"
-                            "wide: pool=db slots=2 priority=5"));
+  s.load(test::drawing("d",
+                       "low: pool=db priority=1\nhuge: pool=db slots=3 priority=9\n"
+                       "wide: pool=db slots=2 priority=5"));
   s.trigger("d");
   EXPECT_EQ(s.states(), "low: scheduled, huge: scheduled, wide: queued");
   EXPECT_EQ(s.why("huge"), "pool: needs 3 slots; pool 'db' has 2 in all\n");

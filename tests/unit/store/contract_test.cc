@@ -24,7 +24,8 @@ INSTANTIATE_TEST_SUITE_P(Memory, StoreContract, testing::Values(&make_memory_sto
 INSTANTIATE_TEST_SUITE_P(Sqlite, StoreContract, testing::Values(&make_sqlite_store));
 
 /// One random step on both stores, from what the first one shows.
-std::vector<Change> random_step(StoreFixture& f, SeededRandom& random, RunKey& next_run, int& next_try) {
+std::vector<Change> random_step(StoreFixture& f, SeededRandom& random, RunKey& next_run,
+                                int& next_try) {
   const auto dag = f.dag("etl", {"a", "b", "c"}, random.chance(0.1) ? "v2" : "v1", true);
   std::vector<Change> changes;
   if (random.chance(0.1)) changes.push_back(DagChanged{dag, false});
@@ -60,7 +61,8 @@ std::vector<Change> random_step(StoreFixture& f, SeededRandom& random, RunKey& n
       if (random.chance(0.1)) changes.push_back(OutputsRemoved{row.key});
     }
     if (random.chance(0.1))
-      changes.push_back(TaskExpanded{{run.key, 1, -1}, 1 + static_cast<int>(random.below(3)), {"{}"}});
+      changes.push_back(
+          TaskExpanded{{run.key, 1, -1}, 1 + static_cast<int>(random.below(3)), {"{}"}});
   }
   if (random.chance(0.2)) changes.push_back(DagRemoved{"etl"});
   return changes;

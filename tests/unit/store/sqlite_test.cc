@@ -113,9 +113,10 @@ TEST_F(SqliteStore, verify_names_each_broken_invariant) {
     ended.state = RunState::Success;
     f.must({RunChanged{RunState::Queued, ended, ""}});
   }
-  tamper("UPDATE task_instance SET state = 4 WHERE task = 1;"
-         "UPDATE change SET old_state = 3 WHERE kind = 8;"
-         "PRAGMA foreign_keys = OFF; INSERT INTO active_run VALUES(77)");
+  tamper(
+      "UPDATE task_instance SET state = 4 WHERE task = 1;"
+      "UPDATE change SET old_state = 3 WHERE kind = 8;"
+      "PRAGMA foreign_keys = OFF; INSERT INTO active_run VALUES(77)");
   std::string all;
   const auto store = open();
   for (const std::string& finding : value_of(store->verify())) all += finding + "\n";
@@ -193,12 +194,12 @@ void expect_recovery_from_full_disk(StoreFixture& f, MakeRoom&& make_room) {
 TEST_F(SqliteStore, a_full_disk_refuses_commits_until_there_is_room) {
   const std::string small = folder_ + "/small";
   std::filesystem::create_directory(small);
-  if (::mount("tmpfs", small.c_str(), "tmpfs", 0, "size=2m") != 0) GTEST_SKIP() << "mount is not allowed here";
+  if (::mount("tmpfs", small.c_str(), "tmpfs", 0, "size=2m") != 0)
+    GTEST_SKIP() << "mount is not allowed here";
   {
     StoreFixture f(*open_sqlite_store(small + "/state.db", {}));
-    expect_recovery_from_full_disk(f, [&] {
-      ASSERT_EQ(::mount("tmpfs", small.c_str(), "tmpfs", MS_REMOUNT, "size=16m"), 0);
-    });
+    expect_recovery_from_full_disk(
+        f, [&] { ASSERT_EQ(::mount("tmpfs", small.c_str(), "tmpfs", MS_REMOUNT, "size=16m"), 0); });
   }
   EXPECT_EQ(::umount(small.c_str()), 0);
 }

@@ -11,7 +11,8 @@ namespace etesian {
 
 /// "offset+length: message (hint)".
 inline std::string shown(const TemplateError& error) {
-  std::string out = std::to_string(error.offset) + "+" + std::to_string(error.length) + ": " + error.message;
+  std::string out =
+      std::to_string(error.offset) + "+" + std::to_string(error.length) + ": " + error.message;
   return error.hint.empty() ? out : out + " (" + error.hint + ")";
 }
 
@@ -40,7 +41,8 @@ inline Instant at(std::string_view text) { return *instant_from_text(text); }
 /// A run of 9 March 2024 in Seoul's zone with one upstream of each kind.
 inline TemplateFacts example_facts() {
   TemplateFacts facts;
-  facts.dag_id = "sales", facts.task_id = "load", facts.run_id = "scheduled__2024-03-08T20:00:00+00:00";
+  facts.dag_id = "sales", facts.task_id = "load",
+  facts.run_id = "scheduled__2024-03-08T20:00:00+00:00";
   facts.run_type = "scheduled", facts.owner = "data", facts.owner_email = "data@example.com";
   facts.try_number = 2, facts.max_tries = 3;
   facts.logical_date = facts.data_interval_start = at("2024-03-08T20:00Z");
@@ -50,9 +52,12 @@ inline TemplateFacts example_facts() {
   facts.params = json::parse(R"({"name": "world", "n": 3, "x": 2.5, "flag": true, "nothing": null,
     "list": [3, 1, 2], "words": ["b", "A", "c", "a"], "empty": [], "text": "Hello, World",
     "users": [{"name": "ann", "age": 31}, {"name": "Bob", "age": 25}, {"name": "cid", "age": 31}],
-    "nested": {"a": {"b": [10, 20]}}, "html": "<a href='x'>&</a>", "unicode": "żółć 한국", "items": 7})").as_object();
-  facts.output = [](const std::string& task, const std::string& key, int map_index) -> std::optional<json::value> {
-    if (task == "count" && key == "return_value") return json::value{{"rows", 42}, {"file", "a b.csv"}};
+    "nested": {"a": {"b": [10, 20]}}, "html": "<a href='x'>&</a>", "unicode": "żółć 한국", "items": 7})")
+                     .as_object();
+  facts.output = [](const std::string& task, const std::string& key,
+                    int map_index) -> std::optional<json::value> {
+    if (task == "count" && key == "return_value")
+      return json::value{{"rows", 42}, {"file", "a b.csv"}};
     if (task == "count" && key == "extra") return json::value("more");
     if (task == "group.inner" && key == "return_value") return json::value(7);
     if (task == "mapped" && key == "return_value") {
@@ -69,8 +74,13 @@ inline TemplateFacts example_facts() {
   };
   facts.connection = [](const std::string& id) -> std::optional<json::object> {
     if (id != "warehouse") return std::nullopt;
-    return json::object{{"conn_type", "postgres"}, {"host", "db.example.com"}, {"port", 5432}, {"login", "etl"},
-                        {"password", "pw"}, {"schema", "dw"}, {"extra", R"({"sslmode": "require"})"},
+    return json::object{{"conn_type", "postgres"},
+                        {"host", "db.example.com"},
+                        {"port", 5432},
+                        {"login", "etl"},
+                        {"password", "pw"},
+                        {"schema", "dw"},
+                        {"extra", R"({"sslmode": "require"})"},
                         {"uri", "postgres://etl:pw@db.example.com:5432/dw?sslmode=require"}};
   };
   return facts;

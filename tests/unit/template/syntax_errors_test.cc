@@ -16,7 +16,9 @@ TEST(SyntaxErrors, PointAtTheMistake) {
       {"{% if true %}x", "0+2: 'if' is never closed (end it with {% endif %})"},
       {"{% endif %}", "0+8: 'endif' without the block it belongs to"},
       {"{% fro x in y %}", "3+3: there is no block 'fro' (did you mean 'for'?)"},
-      {"{% include 'x' %}", "3+7: 'include' blocks are not part of the template language (blocks are if, for, set and raw)"},
+      {"{% include 'x' %}",
+       "3+7: 'include' blocks are not part of the template language (blocks are if, for, set and "
+       "raw)"},
       {"{% for x of y %}{% endfor %}", "9+2: 'in' is missing (write {% for x in list %})"},
       {"{{ x.__class__ }}", "5+9: names that begin with '__' do not exist in templates"},
       {"{{ a && b }}", "5+1: '&' is not part of the template language (write 'and', 'or', 'not')"},
@@ -33,12 +35,14 @@ TEST(SyntaxErrors, AreAllReportedAtOnce) {
 }
 
 TEST(RenderErrors, PointAtTheOperation) {
-  expect_rendered({{"{{ 1 / 0 }}", "error 5+1: division by zero"},
-                   {"{{ 'a' + 1 }}", "error 7+1: '+' does not work on a text and a int (join texts and other values with '~')"},
-                   {"{{ 9223372036854775807 + 1 }}", "error 23+1: the result does not fit into 64 bits"},
-                   {"{{ 10 ** 30 }}", "error 6+2: the result does not fit into 64 bits"},
-                   {"{{ 1 < 'a' }}", "error 5+1: a int and a text have no order"},
-                   {"{{ 'a'.format(1) }}", "error 7+6: a text has no method 'format'"}});
+  expect_rendered(
+      {{"{{ 1 / 0 }}", "error 5+1: division by zero"},
+       {"{{ 'a' + 1 }}",
+        "error 7+1: '+' does not work on a text and a int (join texts and other values with '~')"},
+       {"{{ 9223372036854775807 + 1 }}", "error 23+1: the result does not fit into 64 bits"},
+       {"{{ 10 ** 30 }}", "error 6+2: the result does not fit into 64 bits"},
+       {"{{ 1 < 'a' }}", "error 5+1: a int and a text have no order"},
+       {"{{ 'a'.format(1) }}", "error 7+6: a text has no method 'format'"}});
 }
 
 }  // namespace

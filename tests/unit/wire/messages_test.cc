@@ -39,14 +39,31 @@ std::string frame(const std::string& body) {
 }
 
 TEST(Wire, Messages_have_the_bytes_that_every_release_understands) {
-  EXPECT_EQ(hex(encode(Acknowledge{some_try(), 2})), std::string("15000000" "0b") + kTry + "02000000");
-  EXPECT_EQ(hex(encode(Holding{Holding::State::Revoked, some_try(), 1})),
-            std::string("16000000" "01" "04") + kTry + "01000000");
-  EXPECT_EQ(hex(encode(ListEnd{})), "01000000" "02");
-  EXPECT_EQ(hex(encode(Shutdown{})), "01000000" "0d");
-  EXPECT_EQ(hex(encode(Stop{some_try(), 1, Duration(5'000'000), "ab"})),
-            std::string("23000000" "09") + kTry + "01000000" "404b4c0000000000" "02000000" "6162");
-  EXPECT_EQ(hex(encode(Welcome{1, Instant(Duration(258))})), "0b000000" "07" "0100" "0201000000000000");
+  EXPECT_EQ(hex(encode(Acknowledge{some_try(), 2})), std::string("15000000"
+                                                                 "0b") +
+                                                         kTry + "02000000");
+  EXPECT_EQ(hex(encode(Holding{Holding::State::Revoked, some_try(), 1})), std::string("16000000"
+                                                                                      "01"
+                                                                                      "04") +
+                                                                              kTry + "01000000");
+  EXPECT_EQ(hex(encode(ListEnd{})),
+            "01000000"
+            "02");
+  EXPECT_EQ(hex(encode(Shutdown{})),
+            "01000000"
+            "0d");
+  EXPECT_EQ(hex(encode(Stop{some_try(), 1, Duration(5'000'000), "ab"})), std::string("23000000"
+                                                                                     "09") +
+                                                                             kTry +
+                                                                             "01000000"
+                                                                             "404b4c0000000000"
+                                                                             "02000000"
+                                                                             "6162");
+  EXPECT_EQ(hex(encode(Welcome{1, Instant(Duration(258))})),
+            "0b000000"
+            "07"
+            "0100"
+            "0201000000000000");
 }
 
 TEST(Wire, A_start_arrives_as_it_was_sent) {
@@ -76,7 +93,9 @@ TEST(Wire, A_start_arrives_as_it_was_sent) {
 }
 
 TEST(Wire, A_newer_peers_unknown_fields_are_ignored) {
-  std::string bytes = frame(std::string("0b") + kTry + "02000000" "deadbeef");
+  std::string bytes = frame(std::string("0b") + kTry +
+                            "02000000"
+                            "deadbeef");
   const auto got = take_messages(bytes);
   ASSERT_TRUE(got);
   EXPECT_EQ(std::get<Acknowledge>(got->at(0)).launch, 2);
@@ -105,8 +124,18 @@ TEST(Wire, Half_a_message_waits_for_its_rest) {
 }
 
 TEST(Wire, Garbage_is_refused) {
-  for (const char* bytes : {"00000000", "ffffffff", "01000000" "63", "03000000" "0b" "0001",
-                            "02000000" "01" "09", "06000000" "09" "ffffffffff"}) {
+  for (const char* bytes : {"00000000", "ffffffff",
+                            "01000000"
+                            "63",
+                            "03000000"
+                            "0b"
+                            "0001",
+                            "02000000"
+                            "01"
+                            "09",
+                            "06000000"
+                            "09"
+                            "ffffffffff"}) {
     std::string buffer = from_hex(bytes);
     const auto got = take_messages(buffer);
     ASSERT_FALSE(got) << bytes;
