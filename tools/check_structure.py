@@ -21,6 +21,8 @@ MAY_INCLUDE = {  # the architecture, in one place
     "executor": "base model wire template",
     "engine": "base model timetable scheduler loader template store executor logs",
     "http": "base",
+    "airflow": "base model loader executor engine scheduler",
+    "task_api": "base model scheduler store wire engine http",
     "api": "base model timetable scheduler store logs loader engine http",
     "cli": "base model timetable scheduler loader template logs wire agent executor http",
 }

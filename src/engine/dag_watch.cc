@@ -21,14 +21,14 @@ constexpr int kBlindRescanMs = 5000;
 /// Editors write a file in several steps: one rescan for all of them.
 constexpr int kSettleMs = 10;
 
-class Watch final : public DagWatch {
+class Watch final : public DagSource {
  public:
-  Watch(Repository repository, std::vector<std::string> known, std::shared_ptr<const Clock> clock,
+  Watch(Repository repository, std::set<std::string> known, std::shared_ptr<const Clock> clock,
         Listener listener)
       : repository_(std::move(repository)),
         clock_(std::move(clock)),
         listener_(std::move(listener)),
-        known_(known.begin(), known.end()),
+        known_(std::move(known)),
         stop_(eventfd(0, EFD_CLOEXEC)) {
     thread_ = std::thread([this] { run(); });
   }
@@ -120,7 +120,7 @@ void Watch::note_problems(const std::string& file, const std::string& dag_id,
     return;
   }
   const auto id = ids_.try_emplace(file, static_cast<std::int64_t>(ids_.size()) + 1).first->second;
-  errors_[file] = {id, file, dag_id, clock_->now(), std::move(diagnostics)};
+  errors_[file] = {id, file, "", dag_id, clock_->now(), std::move(diagnostics), ""};
 }
 
 /// What lies between the files (repeated ids, needs that nobody can meet) is told of the file it
@@ -157,16 +157,20 @@ bool Watch::wait() {
 
 }  // namespace
 
-Result<std::unique_ptr<DagWatch>> DagWatch::start(const std::string& folder,
-                                                  std::vector<std::string> known,
-                                                  std::shared_ptr<const Clock> clock,
-                                                  Listener listener) {
-  LoadOptions options;
-  options.now = clock->now();
-  auto repository = Repository::open(folder, options);
-  if (!repository) return repository.error();
-  return std::unique_ptr<DagWatch>(std::make_unique<Watch>(std::move(*repository), std::move(known),
-                                                           std::move(clock), std::move(listener)));
+MakeDagSource dag_watch(std::string folder, std::shared_ptr<const Clock> clock) {
+  return [folder = std::move(folder), clock = std::move(clock)](
+             std::vector<std::shared_ptr<const Dag>> known,
+             DagSource::Listener listener) -> Result<std::unique_ptr<DagSource>> {
+    LoadOptions options;
+    options.now = clock->now();
+    auto repository = Repository::open(folder, options);
+    if (!repository) return repository.error();
+    std::set<std::string> ids;
+    for (const auto& dag : known)
+      if (!dag->definition().airflow) ids.insert(dag->id());
+    return std::unique_ptr<DagSource>(std::make_unique<Watch>(
+        std::move(*repository), std::move(ids), clock, std::move(listener)));
+  };
 }
 
 }  // namespace etesian

@@ -10,11 +10,11 @@
 
 #include "base/log.h"
 #include "engine/alarm.h"
-#include "engine/dag_watch.h"
 #include "engine/launcher.h"
 #include "engine/past.h"
 #include "engine/settings.h"
 #include "engine/store_thread.h"
+#include "loader/airflow.h"
 #include "loader/canonical.h"
 #include "loader/params.h"
 
@@ -39,15 +39,16 @@ struct Input {
 
 class Loop final : public Engine {
  public:
-  Loop(EngineOptions options, Parts parts)
+  Loop(EngineOptions options, const Parts& parts)
       : options_(std::move(options)),
-        clock_(std::move(parts.clock)),
-        random_(std::move(parts.random)),
-        vault_(std::move(parts.vault)),
+        clock_(parts.clock),
+        random_(parts.random),
+        vault_(parts.vault),
         settings_(vault_),
-        launcher_(settings_) {}
+        launcher_(settings_, options_.worker_place) {}
 
   Result<Done> open(Parts& parts);
+  Result<Done> open_sources(const Parts& parts);
   ~Loop() override;
 
   void submit(Event command, OnDone on_done) override {
@@ -59,15 +60,16 @@ class Loop final : public Engine {
   void read_store(std::function<void(Store&)> read) override { store_->read(std::move(read)); }
   int subscribe(std::function<void(Sequence)> listener) override;
   void unsubscribe(int handle) override;
-  std::vector<ImportError> import_errors() const override {
-    return watch_ ? watch_->import_errors() : std::vector<ImportError>{};
-  }
+  std::vector<ImportError> import_errors() const override;
   EngineHealth health() const override;
   Vault& vault() override { return *vault_; }
   const Clock& clock() const override { return *clock_; }
 
  private:
   void push(Input input);
+  void push_event(Event event) {
+    push(Input{.event = std::move(event), .on_done = {}, .read = {}});
+  }
   void run();
   void turn(std::vector<Input> inputs);
   void decide(Input input);
@@ -117,7 +119,9 @@ class Loop final : public Engine {
 
   std::unique_ptr<StoreThread> store_;
   std::unique_ptr<Executor> executor_;
-  std::unique_ptr<DagWatch> watch_;
+  std::unique_ptr<TriggerHost> triggers_;
+  std::vector<std::unique_ptr<DagSource>> sources_;
+  std::atomic<std::size_t> unscanned_{0};  ///< Sources whose first scan is not over.
   std::thread thread_;
 };
 
@@ -130,6 +134,15 @@ Result<std::shared_ptr<const Dag>> build_stored_dag(const DagSummary& stored) {
   definition->canonical = stored.canonical;
   definition->version = stored.version;
   return Dag::build(std::move(*definition));
+}
+
+/// The conf of a new run as it is kept. The worker of an Airflow DAG lays it over the defaults
+/// itself.
+Result<std::string> conf_for(const Dag& dag, const std::string& given) {
+  const std::string& schema = dag.definition().params_schema;
+  if (!dag.definition().airflow) return validate_params(schema, given);
+  if (auto fits = check_airflow_conf(schema, given); !fits) return fits.error();
+  return given;
 }
 
 Result<Done> Loop::open(Parts& parts) {
@@ -181,41 +194,62 @@ Result<Done> Loop::open(Parts& parts) {
 
   last_turn_uptime_us_ = clock_->uptime().count();
   thread_ = std::thread([this] { run(); });
-  if (options_.dags_folder.empty()) {
-    recovered_ = true;
-    return Done{};
+  if (parts.make_trigger_host) {
+    auto host = parts.make_trigger_host([this](Event event) { push_event(std::move(event)); });
+    if (!host) return host.error();
+    triggers_ = std::move(*host);
   }
-  DagWatch::Listener watch;
-  watch.on_event = [this](Event event) {
-    push(Input{.event = std::move(event), .on_done = {}, .read = {}});
-  };
-  watch.on_pool = [this](const PoolRow& pool) {
+  return open_sources(parts);
+}
+
+Result<Done> Loop::open_sources(const Parts& parts) {
+  recovered_ = parts.dag_sources.empty();
+  unscanned_ = parts.dag_sources.size();
+  DagSource::Listener listener;
+  listener.on_event = [this](Event event) { push_event(std::move(event)); };
+  listener.on_pool = [this](const PoolRow& pool) {
     read_world([this, pool](const World& world, const Moment&) {
       const std::vector<PoolRow> pools = world.pools();
       const auto same = [&](const PoolRow& row) { return row.name == pool.name; };
-      if (std::none_of(pools.begin(), pools.end(), same))
-        push(Input{.event = SetPool{pool, "etesian.yaml"}, .on_done = {}, .read = {}});
+      if (std::none_of(pools.begin(), pools.end(), same)) push_event(SetPool{pool, "etesian.yaml"});
     });
   };
-  watch.on_first_scan = [this] {
+  listener.on_first_scan = [this] {
     // After the events of the scan: ready means that the DAGs are there.
-    read_world([this](const World&, const Moment&) { recovered_ = true; });
+    read_world([this](const World&, const Moment&) { recovered_ = --unscanned_ == 0; });
   };
-  std::vector<std::string> known;
+  std::vector<std::shared_ptr<const Dag>> known;
   std::promise<void> told;
   read_world([&](const World& world, const Moment&) {
-    known = world.dag_ids();
+    for (const std::string& id : world.dag_ids()) known.push_back(world.dag(id));
     told.set_value();
   });
   told.get_future().wait();
-  auto started = DagWatch::start(options_.dags_folder, known, clock_, std::move(watch));
-  if (!started) return started.error();
-  watch_ = std::move(*started);
+  for (const MakeDagSource& make : parts.dag_sources) {
+    auto source = make(known, listener);
+    if (!source) return source.error();
+    sources_.push_back(std::move(*source));
+  }
   return Done{};
 }
 
+std::vector<ImportError> Loop::import_errors() const {
+  std::vector<ImportError> all;
+  std::int64_t of = 0;
+  for (const auto& source : sources_) {
+    constexpr std::int64_t kIdsOfOneSource = 1'000'000;
+    for (ImportError& error : source->import_errors()) {
+      error.id += of * kIdsOfOneSource;
+      all.push_back(std::move(error));
+    }
+    ++of;
+  }
+  return all;
+}
+
 Loop::~Loop() {
-  watch_.reset();
+  sources_.clear();
+  triggers_.reset();
   {
     const std::lock_guard lock(inbox_mutex_);
     stopping_ = true;
@@ -341,7 +375,7 @@ bool Loop::prepare(Input& input) {
   }
   if (auto* trigger = std::get_if<TriggerRun>(&*input.event)) {
     if (const auto dag = world_.dag(trigger->dag_id)) {
-      auto conf = validate_params(dag->definition().params_schema, trigger->conf);
+      auto conf = conf_for(*dag, trigger->conf);
       if (!conf) {
         if (input.on_done) input.on_done(conf.error());
         return false;
@@ -351,11 +385,11 @@ bool Loop::prepare(Input& input) {
   }
   if (const auto* up = std::get_if<ExecutorUp>(&*input.event)) {
     executors_up_[up->executor] = *up;
-    executor_up_ = true;
+    if (up->executor != kTriggerHost) executor_up_ = true;
   }
   if (const auto* down = std::get_if<ExecutorDown>(&*input.event)) {
     executors_up_.erase(down->executor);
-    executor_up_ = !executors_up_.empty();
+    executor_up_ = executors_up_.size() > executors_up_.count(kTriggerHost);
   }
   return true;
 }
@@ -436,6 +470,16 @@ StoreThread::After Loop::release(const Effect& effect) {
     StoreThread::After operator()(const Effect::Inquire& e) const {
       return [&l = loop, e](const Result<Sequence>& durable) {
         if (durable) l.executor_->inquire(e.id);
+      };
+    }
+    StoreThread::After operator()(const Effect::Watch& e) const {
+      return [&l = loop, e](const Result<Sequence>& durable) {
+        if (durable && l.triggers_) l.triggers_->watch(e);
+      };
+    }
+    StoreThread::After operator()(const Effect::Unwatch& e) const {
+      return [&l = loop, e](const Result<Sequence>& durable) {
+        if (durable && l.triggers_) l.triggers_->unwatch(e.try_id);
       };
     }
     StoreThread::After operator()(const Effect::Acknowledge& e) const {
@@ -539,8 +583,7 @@ EngineHealth Loop::health() const {
 }  // namespace
 
 Result<std::unique_ptr<Engine>> Engine::start(EngineOptions options, Parts parts) {
-  auto loop = std::make_unique<Loop>(std::move(options),
-                                     Parts{parts.clock, parts.random, nullptr, parts.vault, {}});
+  auto loop = std::make_unique<Loop>(std::move(options), parts);
   if (auto opened = loop->open(parts); !opened) return opened.error();
   return std::unique_ptr<Engine>(std::move(loop));
 }

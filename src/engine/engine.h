@@ -8,9 +8,11 @@
 #include "base/clock.h"
 #include "base/random.h"
 #include "base/result.h"
+#include "engine/dag_source.h"
+#include "engine/trigger_host.h"
 #include "engine/vault.h"
 #include "executor/executor.h"
-#include "loader/diagnostic.h"
+#include "executor/worker_launch.h"
 #include "scheduler/decide.h"
 #include "scheduler/world.h"
 #include "store/store.h"
@@ -18,8 +20,9 @@
 namespace etesian {
 
 struct EngineOptions {
-  std::string dags_folder;  ///< The project; empty: no DAG files are watched.
   Limits limits;
+  /// How tasks of Airflow DAGs are launched; absent: such a task fails to start.
+  std::optional<WorkerPlace> worker_place;
 };
 
 /// What a command did, told only after it is durable.
@@ -27,15 +30,6 @@ struct CommandDone {
   RunKey run = 0;
   BackfillKey backfill = 0;
   Sequence sequence = 0;  ///< Of its last change: a reader that has seen it sees the effect.
-};
-
-/// A file that could not be loaded; the last good version of its DAG keeps running.
-struct ImportError {
-  std::int64_t id = 0;  ///< Stable for one file.
-  std::string file;     ///< Relative to the project.
-  std::string dag_id;   ///< Empty where unknown.
-  Instant at{};
-  std::vector<Diagnostic> diagnostics;
 };
 
 struct EngineHealth {
@@ -51,7 +45,7 @@ struct EngineHealth {
 
 /// The one impure loop: takes events, lets the scheduler decide, commits, and only then acts.
 ///
-/// Threads: the loop's own, one for the store, one that watches DAG files. All public methods may
+/// Threads: the loop's own, one for the store, one for each source of DAGs. All public methods may
 /// be called from any thread and never block on I/O.
 class Engine {
  public:
@@ -62,6 +56,8 @@ class Engine {
     std::shared_ptr<Vault> vault;
     /// Makes the executor once its sink exists. Its events may come at once.
     std::function<Result<std::unique_ptr<Executor>>(Executor::Sink)> make_executor;
+    std::vector<MakeDagSource> dag_sources;  ///< Where DAGs come from; may be none.
+    MakeTriggerHost make_trigger_host;       ///< May be empty: what rests wakes by time alone.
   };
 
   /// Loads the store, recovers, starts deciding. Errors: what the store or the executor says.

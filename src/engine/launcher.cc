@@ -80,7 +80,10 @@ Result<wire::StartTry> Launcher::launch(const World& world, const Effect::Start&
   facts.try_id = start.try_id;
   facts.launch = start.launch;
   facts.session = open->session;
-  return build_launch(facts);
+  if (dag->task(start.key.task).run.kind != Command::Kind::Worker) return build_launch(facts);
+  if (!worker_place_)
+    return Error{ErrorCode::Unavailable, "launch: no Python environment with Airflow is at hand"};
+  return build_worker_launch(facts, *worker_place_);
 }
 
 Result<std::string> Launcher::map_source(const World& world, RunKey run, const Task& task,

@@ -1,9 +1,11 @@
 #pragma once
 #include <map>
+#include <optional>
 #include <string>
 
 #include "engine/settings.h"
 #include "executor/launch_builder.h"
+#include "executor/worker_launch.h"
 #include "scheduler/decide.h"
 #include "scheduler/world.h"
 
@@ -13,7 +15,8 @@ namespace etesian {
 /// world's outputs and the settings. Belongs to the engine's thread.
 class Launcher {
  public:
-  explicit Launcher(const Settings& settings) : settings_(settings) {}
+  Launcher(const Settings& settings, std::optional<WorkerPlace> worker_place)
+      : settings_(settings), worker_place_(std::move(worker_place)) {}
 
   /// Remembers the newest successful run of each DAG (prev_data_interval_…_success).
   void note_success(const RunRow& run);
@@ -29,6 +32,7 @@ class Launcher {
   const std::string& default_params(const Dag& dag) const;
 
   const Settings& settings_;
+  std::optional<WorkerPlace> worker_place_;
   mutable std::map<std::string, std::string> defaults_;  ///< By DAG version.
   std::map<std::string, DataInterval> last_success_;
 };

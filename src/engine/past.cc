@@ -69,6 +69,10 @@ std::optional<RunKey> run_needed(const Event& event) {
   if (const auto* e = std::get_if<KillInstance>(&event)) return e->key.run;
   if (const auto* e = std::get_if<MarkInstances>(&event)) return run_of(e->keys);
   if (const auto* e = std::get_if<ClearInstances>(&event)) return run_of(e->keys);
+  if (const auto* e = std::get_if<OutputPushed>(&event)) return e->key.run;
+  if (const auto* e = std::get_if<OutputDropped>(&event)) return e->key.run;
+  if (const auto* e = std::get_if<SetRenderedMapIndex>(&event)) return e->key.run;
+  if (const auto* e = std::get_if<SkipInstances>(&event)) return run_of(e->keys);
   return std::nullopt;
 }
 

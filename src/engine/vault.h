@@ -19,6 +19,9 @@ class Vault {
   /// Errors: Corrupt (changed, moved, or sealed with another key: the message says which).
   Result<std::string> unseal(std::string_view sealed, std::string_view place) const;
 
+  /// 32 bytes that follow from the key and `purpose` alone: the key of another mechanism.
+  std::string derive_key(std::string_view purpose) const;
+
   ~Vault();
 
  private:

@@ -7,6 +7,7 @@
 
 #include "base/bytes.h"
 #include "base/json.h"
+#include "loader/airflow_canonical.h"
 
 namespace etesian {
 namespace {
@@ -44,6 +45,15 @@ void each_field(F& f, const RetryRule*) {
 }
 
 template <class F>
+void each_field(F& f, const LengthOf*) {
+  f("kind", &LengthOf::kind);
+  f("literal", &LengthOf::literal);
+  f("task", &LengthOf::task);
+  f("key", &LengthOf::key);
+  f("parts", &LengthOf::parts);
+}
+
+template <class F>
 void each_field(F& f, const MapRule::Argument*) {
   f("name", &MapRule::Argument::name);
   f("source", &MapRule::Argument::source);
@@ -54,6 +64,7 @@ void each_field(F& f, const MapRule*) {
   f("combine", &MapRule::combine);
   f("arguments", &MapRule::arguments);
   f("max_active", &MapRule::max_active);
+  f("group", &MapRule::group);
 }
 
 template <class F>
@@ -65,6 +76,14 @@ void each_field(F& f, const Need*) {
   f("fresh", &Need::fresh);
   f.place("line", &Need::line);
   f.place("column", &Need::column);
+}
+
+template <class F>
+void each_field(F& f, const AirflowTask*) {
+  f("operator_type", &AirflowTask::operator_type);
+  f("operator_name", &AirflowTask::operator_name);
+  f("queue", &AirflowTask::queue);
+  f("can_skip_downstream", &AirflowTask::can_skip_downstream);
 }
 
 template <class F>
@@ -84,6 +103,7 @@ void each_field(F& f, const Task*) {
   f("setups", &Task::setups);
   f("on_failure_fail_run", &Task::on_failure_fail_run);
   f("map", &Task::map);
+  f("airflow", &Task::airflow);
   f("needs", &Task::needs);
   f("retry", &Task::retry);
   f("timeout", &Task::timeout);
@@ -191,7 +211,8 @@ struct Names;
   struct Names<Enum> {                                                            \
     static constexpr auto value = std::to_array<std::string_view>({__VA_ARGS__}); \
   }
-ETESIAN_NAMES(Command::Kind, "empty", "argv", "shell");
+ETESIAN_NAMES(Command::Kind, "empty", "argv", "shell", "worker");
+ETESIAN_NAMES(LengthOf::Kind, "literal", "output", "zip", "zip_longest", "concat");
 ETESIAN_NAMES(MapRule::Combine, "product", "zip");
 ETESIAN_NAMES(Need::Covers, "data_interval", "logical_date", "latest");
 ETESIAN_NAMES(Decides, "nothing", "branch", "short_circuit");
@@ -374,6 +395,9 @@ class Reader {
 }  // namespace
 
 std::string to_canonical(const DagDefinition& definition, CanonicalUse use) {
+  if (definition.airflow)
+    return use == CanonicalUse::Storage ? airflow_stored_text(definition)
+                                        : airflow_version_text(definition);
   if (use == CanonicalUse::Storage) return canonical_json(Writer(use).write(definition));
   DagDefinition sorted = definition;  // the order of tasks in the file is no part of what they do
   std::sort(sorted.tasks.begin(), sorted.tasks.end(),
@@ -385,6 +409,7 @@ Result<DagDefinition> definition_from_canonical(const std::string& text) {
   const auto parsed = parse_json(text, 256UL << 20);
   if (!parsed)
     return Error{ErrorCode::Corrupt, "read stored definition: " + parsed.error().message};
+  if (is_airflow_stored(*parsed)) return definition_from_airflow_stored(*parsed);
   try {
     DagDefinition definition;
     Reader().read(*parsed, definition);

@@ -52,6 +52,7 @@ struct Line {
       if (c.row.outcome)
         return fmt::format("ended: {} {}", to_text(c.row.outcome->cause), c.row.outcome->exit_code);
       if (c.row.stop) return fmt::format("to be stopped: {}", c.row.stop->reason);
+      if (!c.row.report.empty()) return "reported: " + c.row.report;
       return c.row.started_at ? "started" : fmt::format("launch {}", c.row.launch);
     };
     return fmt::format("{}: try {} {}", name_of(c.row.instance), c.row.number, what());
@@ -60,7 +61,8 @@ struct Line {
     return fmt::format("{}: output {} = {}", name_of(c.key), c.name, c.json);
   }
   std::string operator()(const OutputsRemoved& c) const {
-    return fmt::format("{}: outputs removed", name_of(c.key));
+    return c.name.empty() ? fmt::format("{}: outputs removed", name_of(c.key))
+                          : fmt::format("{}: output {} removed", name_of(c.key), c.name);
   }
   std::string operator()(const PoolChanged& c) const {
     return fmt::format("pool '{}': {} slots", c.row.name, c.row.slots);

@@ -102,11 +102,13 @@ struct TryChanged {
 };
 struct OutputStored {
   InstanceKey key;
-  std::string name;  ///< "return_value" for $ETESIAN_OUTPUT.
+  std::string name;  ///< "return_value" for $ETESIAN_OUTPUT; an XCom's key.
   std::string json;
+  std::optional<int> length{};  ///< Of a list or dict that a mapped task of Airflow maps over.
 };
 struct OutputsRemoved {
   InstanceKey key;
+  std::string name;  ///< Empty: all.
 };
 struct PoolChanged {
   PoolRow row;

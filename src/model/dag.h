@@ -48,7 +48,12 @@ struct TemplateText {
 
 /// What a task does when its turn comes.
 struct Command {
-  enum class Kind { Empty, Argv, Shell } kind = Kind::Empty;
+  enum class Kind {
+    Empty,  ///< Nothing: the task succeeds when its turn comes.
+    Argv,
+    Shell,
+    Worker  ///< The Airflow SDK's worker runs it (Task::airflow); no words.
+  } kind = Kind::Empty;
   /// Argv: one text an argument. Shell: one text, given to `/bin/sh -c` (run without a shell where
   /// it holds no character that a shell interprets: the result is the same).
   std::vector<TemplateText> words;
@@ -62,17 +67,36 @@ enum class Decides : std::uint8_t {
   ShortCircuit  ///< Output false (or exit code in `skip_on_exit`) skips everything below.
 };
 
+/// How many values an expression over outputs has. It is all that the engine needs of an Airflow
+/// map: the values themselves are seen by the worker alone.
+struct LengthOf {
+  enum class Kind {
+    Literal,  ///< `literal`.
+    Output,   ///< Of the output `key` of `task`; of a mapped task: how many instances pushed one.
+    Zip,      ///< The shortest of `parts`.
+    ZipLongest,  ///< The longest of `parts`.
+    Concat       ///< The sum of `parts`.
+  } kind = Kind::Literal;
+  int literal = 0;
+  std::string task, key;
+  std::vector<LengthOf> parts;
+  friend bool operator==(const LengthOf&, const LengthOf&) = default;
+};
+
 /// How a mapped task's instances are made (docs/dag-format.md#map).
 struct MapRule {
   struct Argument {
     std::string name;
     /// A JSON array or object, or a template of exactly one expression over upstream outputs.
-    std::variant<std::string /*json*/, TemplateText> source;
+    std::variant<std::string /*json*/, TemplateText, LengthOf> source;
     friend bool operator==(const Argument&, const Argument&) = default;
   };
   enum class Combine { Product, Zip } combine = Combine::Product;
   std::vector<Argument> arguments;  ///< Declaration order; the last varies fastest, as in Airflow.
   std::optional<int> max_active;    ///< Instances of one run at the same time.
+  /// Mapped task group whose rule this is; its members' instances of one index belong together.
+  /// Empty: the task's own rule.
+  std::string group;
   friend bool operator==(const MapRule&, const MapRule&) = default;
 };
 
@@ -85,6 +109,16 @@ struct Need {
   std::optional<Duration> fresh;  ///< The success is at most this old when the waiting ends.
   int line = 0, column = 0;
   friend bool operator==(const Need&, const Need&) = default;
+};
+
+/// What the engine, the worker and clients must know of an Airflow task besides its rules
+/// (loader/airflow.h).
+struct AirflowTask {
+  std::string operator_type;  ///< Class: "BashOperator".
+  std::string operator_name;  ///< As shown: "@task.bash"; the class where it has no other name.
+  std::string queue = "default";
+  bool can_skip_downstream = false;  ///< May leave a "skipmixin_key" that holds for later clears.
+  friend bool operator==(const AirflowTask&, const AirflowTask&) = default;
 };
 
 struct Task {
@@ -103,6 +137,7 @@ struct Task {
   std::vector<std::string> setups;   ///< Teardown only: ids of the setups that it takes down.
   bool on_failure_fail_run = false;  ///< Teardown only.
   std::optional<MapRule> map;
+  std::optional<AirflowTask> airflow;  ///< Present: the task of an Airflow DAG.
   std::vector<Need> needs;
   RetryRule retry;
   std::optional<Duration> timeout;
@@ -127,6 +162,13 @@ struct Task {
 /// What a new run does when its DAG is busy (max_active_runs reached).
 enum class Overlap : std::uint8_t { Wait, Skip, CancelOldest };
 
+/// Where an Airflow DAG comes from.
+struct AirflowSource {
+  std::string bundle = "dags-folder";
+  std::string serialized;  ///< The SDK's JSON object {"__version", "dag", …}, as text.
+  friend bool operator==(const AirflowSource&, const AirflowSource&) = default;
+};
+
 /// All that a DAG file says, before `Dag::build` checks and orders it.
 struct DagDefinition {
   std::string id;
@@ -142,9 +184,10 @@ struct DagDefinition {
   bool paused_on_creation = false;
   std::vector<Need> needs;
   std::vector<Task> tasks;
-  std::string folder;         ///< Absolute; where relative commands and files are found.
-  std::string relative_file;  ///< "dags/flights_daily/dag.yaml"
-  std::string source;         ///< The file's text, for display.
+  std::optional<AirflowSource> airflow;  ///< Present: an Airflow DAG.
+  std::string folder;                    ///< Absolute; where relative commands and files are found.
+  std::string relative_file;             ///< "dags/flights_daily/dag.yaml"
+  std::string source;                    ///< The file's text, for display.
   std::string canonical;  ///< Canonical text of the members above `folder` (loader/canonical.h).
   std::string version;    ///< SHA-256 of `canonical` and the bundle's content.
 };

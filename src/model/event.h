@@ -111,10 +111,68 @@ struct RemoveConnection {
   std::string id, actor;
 };
 
-using Event = std::variant<DagLoaded, DagGone, TimeReached, ExecutorUp, ExecutorDown, LaunchStarted,
-                           LaunchEnded, LaunchNotStarted, LaunchAlive, TriggerRun, RemoveRun,
-                           SetPaused, MarkRun, MarkInstances, KillInstance, ClearInstances, SetNote,
-                           CreateBackfill, SetBackfill, SetPool, RemovePool, SetVariable,
-                           RemoveVariable, SetConnection, RemoveConnection>;
+// ---- what an SDK worker says through the Execution API; each is answered with a Decision ----
+
+/// PATCH …/run: the worker is about to start the user's code. Refused with Conflict unless the try
+/// is open, not to be stopped, and nobody else's; repeated by the same worker it changes nothing.
+struct WorkerStarted {
+  Uuid try_id;
+  std::string worker;  ///< "host user pid"
+  Instant at{};
+};
+/// PATCH …/state. Refused with Conflict unless the try is open and started; the same again is a
+/// no-op.
+struct WorkerReported {
+  Uuid try_id;
+  WorkerReport report;
+  std::optional<std::string> rendered_map_index;
+};
+/// PUT …/rtif: the rendered template fields, a JSON object.
+struct WorkerRendered {
+  Uuid try_id;
+  std::string fields;
+};
+/// An XCom of an instance, whatever state it is in; its run may be over.
+struct OutputPushed {
+  InstanceKey key;
+  std::string name, json;
+  std::optional<int> length;
+};
+struct OutputDropped {
+  InstanceKey key;
+  std::string name;
+};
+/// PATCH …/skip-downstream: those that are not running or ended become skipped.
+struct SkipInstances {
+  std::vector<InstanceKey> keys;  ///< An unknown one is left out.
+};
+struct SetRenderedMapIndex {
+  InstanceKey key;
+  std::string text;
+};
+
+/// What a deferred instance waited for happened, or a person answered. `try_id` names the launch
+/// that rested; for any other the event changes nothing.
+struct ResumeInstance {
+  InstanceKey key;
+  Uuid try_id;
+  std::string next_kwargs;  ///< JSON object for the method that goes on.
+  bool failed = false;      ///< It goes on in `__fail__`, which raises.
+};
+/// A trigger ended the instance itself (TaskSuccessEvent and its kind).
+struct EndInstance {
+  InstanceKey key;
+  Uuid try_id;
+  TaskState to = TaskState::Success;                         ///< Success, Failed or Skipped.
+  std::vector<std::pair<std::string, std::string>> outputs;  ///< Name, JSON; none before a retry.
+};
+
+using Event =
+    std::variant<DagLoaded, DagGone, TimeReached, ExecutorUp, ExecutorDown, LaunchStarted,
+                 LaunchEnded, LaunchNotStarted, LaunchAlive, TriggerRun, RemoveRun, SetPaused,
+                 MarkRun, MarkInstances, KillInstance, ClearInstances, SetNote, CreateBackfill,
+                 SetBackfill, SetPool, RemovePool, SetVariable, RemoveVariable, SetConnection,
+                 RemoveConnection, WorkerStarted, WorkerReported, WorkerRendered, OutputPushed,
+                 OutputDropped, SkipInstances, SetRenderedMapIndex, ResumeInstance, EndInstance>;
 
 }  // namespace etesian

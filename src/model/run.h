@@ -72,11 +72,32 @@ struct StopOrder {
   friend bool operator==(const StopOrder&, const StopOrder&) = default;
 };
 
+/// How a try went on or ended, as the SDK's worker says it before its process ends (Execution API,
+/// PATCH /task-instances/{id}/state). It is durable before it is acknowledged, and takes effect
+/// when the executor confirms the end of the process.
+struct WorkerReport {
+  /// Success, Failed, Skipped, Removed, UpstreamFailed, UpForRetry, or one that `is_resting`.
+  TaskState state = TaskState::Success;
+  Instant ended_at{};
+  /// UpForReschedule: when to go on. Deferred, AwaitingInput: the deadline; absent: none.
+  std::optional<Instant> wake_at;
+  std::optional<Duration> retry_delay;  ///< UpForRetry: replaces the rule's delay.
+  std::string reason;                   ///< For people.
+  std::string resume;                   ///< Deferred, AwaitingInput: see InstanceRow::resume.
+  std::string outlets;                  ///< Success: JSON of the asset events; empty: none.
+  friend bool operator==(const WorkerReport&, const WorkerReport&) = default;
+};
+/// JSON text, as it is stored; errors: Corrupt.
+std::string to_json_text(const WorkerReport& report);
+Result<WorkerReport> report_from_json(const std::string& text);
+
 /// One launch of a task instance's command. Open until `outcome` is there.
 struct TryRow {
   Uuid id;
   InstanceKey instance;
-  int number = 1;        ///< Airflow's try_number, from 1.
+  /// Airflow's try_number, from 1. A try that rested (rescheduled, deferred) has one row for each
+  /// of its launches.
+  int number = 1;
   int launch = 1;        ///< Grows when a launch is offered again without using up the try.
   std::string executor;  ///< "local"
   std::string session;   ///< Of the agent that the launch is assigned to.
@@ -88,6 +109,9 @@ struct TryRow {
   TaskState final_state = TaskState::None;  ///< Of the instance when this try ended.
   std::optional<StopOrder> stop;            ///< Ordered, not confirmed yet while the try is open.
   LogPlace log;
+  std::string worker;    ///< Of an SDK worker: "host user pid"; empty: it has not said hello yet.
+  std::string report;    ///< Its report as JSON (WorkerReport); empty: none.
+  std::string rendered;  ///< JSON object of its rendered template fields; empty: none.
 };
 
 /// A task instance as stored.
@@ -99,11 +123,17 @@ struct InstanceRow {
   int infrastructure_losses = 0;
   std::optional<Instant> scheduled_at, queued_at, started_at, ended_at;
   std::optional<Instant> first_started_at;  ///< For RetryRule::max_elapsed; reset by clear.
-  std::optional<Instant> retry_at;
+  /// When it may go on by itself: the next try, the next poke, the deadline of a deferral.
+  std::optional<Instant> wake_at;
   std::optional<Instant> contact_lost_since;  ///< Suspect: silence, which is not death.
   Uuid open_try;                              ///< Nil: none.
   std::string note;
   std::string rendered_map_index;
+  /// What the next launch of a try that rests goes on with, a JSON object: "id" (of the try that
+  /// rested), "classpath" and "kwargs" (of the trigger), "next_method", "next_kwargs". Empty: it
+  /// starts from its beginning.
+  std::string resume;
+  int reschedules = 0;  ///< Times that this try was put off (up_for_reschedule).
 };
 
 /// Run ids of Airflow: "scheduled__2024-08-15T05:01:43+00:00", "manual__…". Source:

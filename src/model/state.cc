@@ -19,7 +19,7 @@ std::optional<Enum> value_named(const std::array<std::string_view, N>& names,
 constexpr std::array<std::string_view, kTaskStateCount> kTaskStates = {
     "none",         "scheduled",         "queued",   "running",    "success",         "failed",
     "up_for_retry", "up_for_reschedule", "deferred", "restarting", "upstream_failed", "skipped",
-    "removed"};
+    "removed",      "awaiting_input"};
 constexpr std::array<std::string_view, 4> kRunStates = {"queued", "running", "success", "failed"};
 constexpr std::array<std::string_view, 6> kRunTypes = {
     "scheduled",          "manual",
@@ -65,15 +65,16 @@ constexpr std::array<std::uint16_t, kTaskStateCount> make_moves() {
   from(None) = set_of({Scheduled, UpstreamFailed, Success, Failed, Skipped, Removed});
   from(Scheduled) = set_of({Queued, UpstreamFailed}) | kByUser;
   // The report "running" may be lost, so that an end may be the first thing heard of a launch.
-  from(Queued) =
-      set_of({Queued, Scheduled, Running, UpForRetry, UpForReschedule, Deferred, Restarting}) |
-      kByUser;
-  from(Running) = set_of({Running, Success, Failed, UpForRetry, UpForReschedule, Deferred, Skipped,
-                          Restarting, Removed});
+  from(Queued) = set_of({Queued, Scheduled, Running, UpForRetry, UpForReschedule, Deferred,
+                         AwaitingInput, Restarting, UpstreamFailed}) |
+                 kByUser;
+  from(Running) = set_of({Running, Success, Failed, UpForRetry, UpForReschedule, Deferred,
+                          AwaitingInput, Skipped, Restarting, Removed, UpstreamFailed});
   from(Restarting) = set_of({UpForRetry}) | kByUser;
   from(UpForRetry) = set_of({Scheduled, UpstreamFailed}) | kByUser;
   from(UpForReschedule) = set_of({Scheduled, UpForRetry, UpstreamFailed}) | kByUser;
   from(Deferred) = set_of({Scheduled, UpForRetry, UpstreamFailed}) | kByUser;
+  from(AwaitingInput) = set_of({Scheduled, UpForRetry, UpstreamFailed}) | kByUser;
   for (const TaskState ended : {Success, Failed, UpstreamFailed, Skipped, Removed})
     from(ended) = static_cast<std::uint16_t>(kByUser & ~bit(ended));
   return moves;

@@ -20,9 +20,16 @@ enum class TaskState : std::uint8_t {
   Restarting,  ///< Cleared while running: stop ordered, runs again after the drain.
   UpstreamFailed,
   Skipped,
-  Removed  ///< Its task or map index is no longer in the DAG.
+  Removed,       ///< Its task or map index is no longer in the DAG.
+  AwaitingInput  ///< Waits for a person's answer.
 };
-inline constexpr int kTaskStateCount = 13;
+inline constexpr int kTaskStateCount = 14;
+
+/// Between two launches of one try: nothing runs, and something outside wakes it.
+constexpr bool is_resting(TaskState s) {
+  return s == TaskState::UpForReschedule || s == TaskState::Deferred ||
+         s == TaskState::AwaitingInput;
+}
 
 constexpr bool is_final(TaskState s) {
   return s == TaskState::Success || s == TaskState::Failed || s == TaskState::UpstreamFailed ||

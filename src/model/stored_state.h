@@ -37,6 +37,7 @@ struct StoredState {
     struct Output {
       InstanceKey key;
       std::string name, json;
+      std::optional<int> length;
     };
     std::vector<Output> outputs;
   };

@@ -246,9 +246,10 @@ void World::State::enter(Run& run, Node& node, const InstanceRow& row) {
     ++run.active;
     if (node.limit) ++node.limit->active;
     update_withdrawal(run);
-  } else if (row.state == UpForRetry && row.retry_at) {
-    retries.insert({*row.retry_at, row.key});
+  } else if ((row.state == UpForRetry || is_resting(row.state)) && row.wake_at) {
+    sleepers.insert({*row.wake_at, row.key});
   }
+  if (row.state == Deferred) its_pool.deferred += slots;
   if (!is_final(row.state)) {
     ++run.unfinished;
     ++node.unfinished;
@@ -278,9 +279,10 @@ void World::State::leave(Run& run, Node& node, const InstanceRow& row) {
     }
     if (node.place == Place::RunLimit) join_line(run, task);
     update_withdrawal(run);
-  } else if (row.state == UpForRetry && row.retry_at) {
-    retries.erase({*row.retry_at, row.key});
+  } else if ((row.state == UpForRetry || is_resting(row.state)) && row.wake_at) {
+    sleepers.erase({*row.wake_at, row.key});
   }
+  if (row.state == Deferred) its_pool.deferred -= slots;
   if (!is_final(row.state)) {
     --run.unfinished;
     --node.unfinished;
@@ -304,7 +306,7 @@ void World::State::set_instance(Run& run, InstanceRow row) {
   InstanceRow* old = find(row.key);
   ETESIAN_CHECK(old);
   Node& node = run.nodes[row.key.task];
-  if (old->state == row.state && old->retry_at == row.retry_at) {
+  if (old->state == row.state && old->wake_at == row.wake_at) {
     *old = std::move(row);
     return;
   }
@@ -314,7 +316,7 @@ void World::State::set_instance(Run& run, InstanceRow row) {
   if (is_final(old->state)) {
     remember_success(run, old->key.task);
     note_next(run, old->key.task);
-  } else if (old->state == None || old->state == UpForRetry) {
+  } else if (old->state == None || old->state == UpForRetry || old->state == UpForReschedule) {
     note(old->key);
   }
 }
@@ -356,13 +358,20 @@ void World::State::expand(const InstanceKey& key, std::int32_t count,
 }
 
 void World::State::set_output(Run& run, const OutputStored& output) {
+  constexpr std::size_t kKeptBytes = 16 << 10;
   auto& stored = run.outputs[{output.key.task, output.key.map_index}];
-  for (auto& [name, text] : stored)
-    if (name == output.name) {
-      text = output.json;
-      return;
-    }
-  stored.emplace_back(output.name, output.json);
+  std::erase_if(stored, [&](const KnownOutput& known) { return known.name == output.name; });
+  const bool is_kept = !run.dag->task(output.key.task).airflow || output.json.size() <= kKeptBytes;
+  stored.push_back({output.name, is_kept ? output.json : std::string(), output.length});
+}
+
+void World::State::drop_output(Run& run, const OutputsRemoved& output) {
+  const auto found = run.outputs.find({output.key.task, output.key.map_index});
+  if (found == run.outputs.end()) return;
+  std::erase_if(found->second, [&](const KnownOutput& known) {
+    return output.name.empty() || known.name == output.name;
+  });
+  if (found->second.empty()) run.outputs.erase(found);
 }
 
 void World::State::set_ask_at(OpenTry& open, Duration at) {
@@ -463,8 +472,7 @@ void World::apply(const Change& change, const Moment& moment) {
                           if (Run* run = s.find(c.key.run)) s.set_output(*run, c);
                         },
                         [&](const OutputsRemoved& c) {
-                          if (Run* run = s.find(c.key.run))
-                            run->outputs.erase({c.key.task, c.key.map_index});
+                          if (Run* run = s.find(c.key.run)) s.drop_output(*run, c);
                         },
                         [&](const PoolChanged& c) { s.set_pool(c.row); },
                         [&](const PoolRemoved& c) {

@@ -27,7 +27,7 @@ void Stepper::clear_instance(Run& run, const InstanceKey& key, const std::string
   if (!row.open_try.is_nil()) return order_stop(row, {None, true, std::nullopt, reason});
   if (row.state == None || row.state == Removed) return;
   move(cleared(run, row), reason);
-  if (run.outputs.contains({key.task, key.map_index})) emit(OutputsRemoved{key});
+  if (run.outputs.contains({key.task, key.map_index})) emit(OutputsRemoved{key, {}});
 }
 
 void Stepper::on(const ClearInstances& e) {

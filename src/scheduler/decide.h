@@ -8,6 +8,10 @@
 
 namespace etesian {
 
+/// Name under which the host of deferred tasks' triggers announces itself (ExecutorUp). It starts
+/// no launches.
+inline constexpr const char* kTriggerHost = "triggers";
+
 /// What must be told to the outside once the changes are durable.
 struct Effect {
   struct Start {
@@ -29,8 +33,19 @@ struct Effect {
   struct Acknowledge {
     LaunchId id;
   };
+  /// A try rests: what it waits for is to be watched (`executor` is kTriggerHost). Repeating is
+  /// safe.
+  struct Watch {
+    InstanceKey key;
+    Uuid try_id;
+    std::string resume;  ///< InstanceRow::resume.
+    std::optional<Instant> deadline;
+  };
+  struct Unwatch {
+    Uuid try_id;
+  };
   std::string executor;
-  std::variant<Start, Stop, Revoke, Inquire, Acknowledge> what;
+  std::variant<Start, Stop, Revoke, Inquire, Acknowledge, Watch, Unwatch> what;
 };
 
 /// Everything that one event leads to.

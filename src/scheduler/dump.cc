@@ -16,11 +16,11 @@ std::string text(std::optional<Instant> t) { return t ? to_iso_z(*t) : "-"; }
 std::string line_of(const InstanceRow& row) {
   return fmt::format(
       "{}[{}] {} try {} max {} losses {} sched {} queued {} start {} end {} first {} "
-      "retry {} lost {} open {} note '{}'",
+      "wake {} lost {} open {} note '{}' resume {} reschedules {}",
       row.key.task, row.key.map_index, to_text(row.state), row.try_number, row.max_tries,
       row.infrastructure_losses, text(row.scheduled_at), text(row.queued_at), text(row.started_at),
-      text(row.ended_at), text(row.first_started_at), text(row.retry_at),
-      text(row.contact_lost_since), to_text(row.open_try), row.note);
+      text(row.ended_at), text(row.first_started_at), text(row.wake_at),
+      text(row.contact_lost_since), to_text(row.open_try), row.note, row.resume, row.reschedules);
 }
 
 void dump_node(std::string& out, const Node& node) {
@@ -50,9 +50,9 @@ void dump_run(std::string& out, const Run& run) {
                  fmt::join(run.states, " "), run.unfinished, run.active);
   for (const Node& node : run.nodes) dump_node(out, node);
   for (const auto& [key, outputs] : run.outputs)
-    for (const auto& [name, json] : outputs)
-      fmt::format_to(std::back_inserter(out), "  output {}[{}].{} = {}\n", key.first, key.second,
-                     name, json);
+    for (const KnownOutput& known : outputs)
+      fmt::format_to(std::back_inserter(out), "  output {}[{}].{} = {} length {}\n", key.first,
+                     key.second, known.name, known.json, known.length.value_or(-1));
 }
 
 void dump_dag(std::string& out, const DagEntry& entry) {
@@ -115,10 +115,11 @@ std::string World::dump() const {
   for (const TryRow& row : open_tries())
     fmt::format_to(
         std::back_inserter(out),
-        "try {} run {} {}[{}] number {} launch {} on {}/{} pid {} queued {} start {} stop {}\n",
+        "try {} run {} {}[{}] number {} launch {} on {}/{} pid {} queued {} start {} stop {} "
+        "worker '{}' report {}\n",
         to_text(row.id), row.instance.run, row.instance.task, row.instance.map_index, row.number,
         row.launch, row.executor, row.session, row.pid, to_iso_z(row.queued_at),
-        text(row.started_at), row.stop ? row.stop->reason : "-");
+        text(row.started_at), row.stop ? row.stop->reason : "-", row.worker, row.report);
   for (const auto& [name, pool] : s.pools)
     if (pool.exists || pool.used() + pool.scheduled > 0)
       fmt::format_to(std::back_inserter(out), "pool {} of {}: {} queued {} running {} waiting\n",

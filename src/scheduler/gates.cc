@@ -104,11 +104,11 @@ std::vector<Gate> gates(const World& world, const InstanceKey& key, const Moment
   if (decision.kind == RuleDecision::Kind::Wait) explain_upstream(*run, key.task, gates);
   past_allows(s, *run, key.task, &gates);
   needs_are_met(s, *run, run->dag->task(key.task).needs, moment.now, &gates);
-  if (row->retry_at && *row->retry_at > moment.now)
+  if (row->wake_at && *row->wake_at > moment.now)
     gates.push_back({GateKind::RetryAt,
                      run->dag->task(key.task).id,
-                     fmt::format("retries at {}", to_iso_z(*row->retry_at)),
-                     row->retry_at,
+                     fmt::format("retries at {}", to_iso_z(*row->wake_at)),
+                     row->wake_at,
                      {}});
   if (run->dag->task(key.task).map && !run->nodes[key.task].is_expanded())
     explain_mapping(*run, key.task, gates);

@@ -26,6 +26,12 @@ bool is_success(const Outcome& outcome) {
   return outcome.cause == Cause::Exit && outcome.exit_code == 0;
 }
 
+bool reports_success(const TryRow& row) {
+  if (row.report.empty()) return false;
+  const auto report = report_from_json(row.report);
+  return report && report->state == Success;
+}
+
 }  // namespace
 
 void Stepper::effect(const TryRow& row, decltype(Effect::what) what) {
@@ -57,6 +63,7 @@ void Stepper::inquire(OpenTry& open) {
 }
 
 void Stepper::on(const ExecutorUp& e) {
+  if (e.executor == kTriggerHost) return watch_all();
   ExecutorState& executor = s_.executors[e.executor];
   executor.is_up = true;
   executor.session = e.session;
@@ -84,6 +91,7 @@ void Stepper::on(const ExecutorUp& e) {
 }
 
 void Stepper::on(const ExecutorDown& e) {
+  if (e.executor == kTriggerHost) return;  // Whatever rests goes on resting.
   ExecutorState& executor = s_.executors[e.executor];
   if (executor.session != e.session) return;
   executor.is_up = false;
@@ -117,7 +125,7 @@ void Stepper::mark_started(const OpenTry& open, std::optional<int> pid, std::str
   if (!row.stop) s_.set_ask_at(now_open, Duration{0});
   if (is_new) {
     instance.state = row.stop && row.stop->then == None ? Restarting : Running;
-    instance.started_at = at;
+    if (instance.resume.empty() || !instance.started_at) instance.started_at = at;
     if (!instance.first_started_at) instance.first_started_at = at;
     instance.contact_lost_since.reset();
     move(std::move(instance), pid ? "started" : "the executor says that it runs");
@@ -203,12 +211,15 @@ void Stepper::finish(const OpenTry& open, Outcome outcome) {
   if (!row.started_at && outcome.started_at != Instant{}) row.started_at = outcome.started_at;
   if (!row.first_started_at) row.first_started_at = row.started_at;
   row.ended_at = outcome.ended_at;
-  if (is_success(outcome) && !outcome.output.empty() && !parse_json(outcome.output)) {
+  const bool is_worker =
+      s_.find(row.key.run)->dag->task(row.key.task).run.kind == Command::Kind::Worker;
+  const bool succeeded = is_worker ? reports_success(open.row) : is_success(outcome);
+  if (!is_worker && succeeded && !outcome.output.empty() && !parse_json(outcome.output)) {
     outcome.cause = Cause::OutputInvalid;
     outcome.message = "its output is not JSON";
   }
   const auto& stop = open.row.stop;
-  if (stop && (stop->overrules_success || !is_success(outcome))) {
+  if (stop && (stop->overrules_success || !succeeded)) {
     const std::string reason = stop->reason;
     if (stop->then == UpForRetry) return fail(open, std::move(outcome), std::move(row));
     const bool is_cleared = stop->then == None;
@@ -216,6 +227,7 @@ void Stepper::finish(const OpenTry& open, Outcome outcome) {
     if (is_cleared) row = cleared(*s_.find(row.key.run), std::move(row));
     return close(open, std::move(outcome), std::move(row), reason);
   }
+  if (is_worker) return finish_worker(open, std::move(outcome), std::move(row));
   if (is_success(outcome)) return succeed(open, std::move(outcome), std::move(row));
   if (is_infrastructure(outcome.cause)) return lose(open, std::move(outcome), std::move(row));
   const Task& task = s_.find(row.key.run)->dag->task(row.key.task);
@@ -274,7 +286,7 @@ void Stepper::lose(const OpenTry& open, Outcome outcome, InstanceRow row) {
   } else {
     const Duration delay = loss_delay(row.infrastructure_losses);
     row.state = UpForRetry;
-    row.retry_at = moment_.now + delay;
+    row.wake_at = moment_.now + delay;
     reason =
         fmt::format("{}: {}; next in {}", to_text(outcome.cause), outcome.message, to_text(delay));
   }
@@ -287,7 +299,7 @@ void Stepper::fail(const OpenTry& open, Outcome outcome, InstanceRow row) {
   const RetryDecision decision =
       decide_retry(task, run.row.dag_id, run.row, row, outcome, moment_.now);
   row.state = decision.retry && !run.forced ? UpForRetry : Failed;
-  if (row.state == UpForRetry) row.retry_at = moment_.now + decision.delay;
+  if (row.state == UpForRetry) row.wake_at = moment_.now + decision.delay;
   const InstanceRow failed = row;
   close(open, std::move(outcome), std::move(row), decision.reason);
   if (failed.state == Failed && run.dag->definition().fail_fast) stop_others_after(failed);
@@ -306,7 +318,7 @@ void Stepper::close(const OpenTry& open, Outcome outcome, InstanceRow row, std::
   emit(TryChanged{ended});
   move(std::move(row), std::move(reason));
   if (is_cleared && s_.find(key.run)->outputs.contains({key.task, key.map_index}))
-    emit(OutputsRemoved{key});
+    emit(OutputsRemoved{key, {}});
   if (has_record) effect(ended, Effect::Acknowledge{{ended.id, ended.launch}});
 }
 

@@ -16,8 +16,9 @@ StoredState::ActiveRun World::State::rows_of(const Run& run) const {
       rows.map_arguments.emplace_back(node.items[i].key, node.arguments[i]);
   }
   for (const auto& [key, outputs] : run.outputs)
-    for (const auto& [name, json] : outputs)
-      rows.outputs.push_back({{run.row.key, key.first, key.second}, name, json});
+    for (const KnownOutput& known : outputs)
+      rows.outputs.push_back(
+          {{run.row.key, key.first, key.second}, known.name, known.json, known.length});
   return rows;
 }
 
@@ -37,7 +38,7 @@ void World::State::put_run(StoredState::ActiveRun rows) {
     if (count[t] > 0) expand({key, t, -1}, count[t], std::move(arguments[t]));
   for (InstanceRow& item : rows.instances) set_instance(run, std::move(item));
   for (auto& output : rows.outputs)
-    set_output(run, {output.key, std::move(output.name), std::move(output.json)});
+    set_output(run, {output.key, std::move(output.name), std::move(output.json), output.length});
   update_withdrawal(run);
 }
 

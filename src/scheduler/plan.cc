@@ -42,11 +42,31 @@ std::vector<TaskIndex> tasks_between(const Dag& dag, TaskIndex teardown) {
   return found;
 }
 
+void add_sources(const Dag& dag, const LengthOf& length, std::vector<TaskIndex>& found) {
+  if (length.kind == LengthOf::Kind::Output)
+    if (const auto task = dag.find(length.task)) found.push_back(*task);
+  for (const LengthOf& part : length.parts) add_sources(dag, part, found);
+}
+
+bool has_group_mates(const Dag& dag, TaskIndex i) {
+  const auto& map = dag.task(i).map;
+  if (!map || map->group.empty()) return false;
+  const auto upstream = dag.upstream(i);
+  return std::any_of(upstream.begin(), upstream.end(), [&](TaskIndex u) {
+    const auto& its = dag.task(u).map;
+    return its && its->group == map->group;
+  });
+}
+
 /// Upstreams whose id stands in a template of the map; all direct ones when none does.
 std::vector<TaskIndex> map_sources(const Dag& dag, TaskIndex i) {
   std::vector<TaskIndex> found;
   bool has_template = false;
   for (const auto& argument : dag.task(i).map->arguments) {
+    if (const auto* length = std::get_if<LengthOf>(&argument.source)) {
+      add_sources(dag, *length, found);
+      continue;
+    }
     const auto* text = std::get_if<TemplateText>(&argument.source);
     if (!text) continue;
     has_template = true;
@@ -75,8 +95,11 @@ std::shared_ptr<const Plan> Plan::of(const Dag& dag) {
     if (task.is_teardown) its.between = tasks_between(dag, i);
     for (const TaskIndex b : its.between) plan->tasks[b].teardowns.push_back(i);
     for (const TaskIndex u : dag.upstream(i))
-      if (tasks[u].decides != Decides::Nothing) its.deciders.push_back(u);
+      if (tasks[u].decides != Decides::Nothing ||
+          (tasks[u].airflow && tasks[u].airflow->can_skip_downstream))
+        its.deciders.push_back(u);
     if (task.map) its.sources = map_sources(dag, i);
+    its.has_group_mates = has_group_mates(dag, i);
     if (!task.depends_on_past && !task.wait_for_downstream) continue;
     plan->has_past = true;
     its.past_of.push_back(i);

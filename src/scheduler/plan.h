@@ -16,6 +16,7 @@ struct Plan {
     std::vector<TaskIndex> deciders;   ///< Direct upstreams that branch or short-circuit.
     std::vector<TaskIndex> sources;    ///< Upstreams whose output decides the number of instances.
     std::vector<TaskIndex> past_of;    ///< Tasks with depends_on_past that look at this task.
+    bool has_group_mates = false;      ///< Some upstream is in the same mapped task group.
   };
   std::vector<TaskPlan> tasks;
   bool has_past = false;  ///< Some task has depends_on_past or wait_for_downstream.

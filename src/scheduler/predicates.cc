@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "base/json.h"
 #include "base/time_text.h"
 #include "scheduler/branch.h"
 
@@ -13,22 +14,53 @@ namespace {
 using enum TaskState;
 using Kind = RuleDecision::Kind;
 
-const std::string* output_of(const Run& run, const InstanceKey& key) {
+const std::string* output_of(const Run& run, const InstanceKey& key, std::string_view name) {
   const auto found = run.outputs.find({key.task, key.map_index});
   if (found == run.outputs.end()) return nullptr;
-  for (const auto& [name, json] : found->second)
-    if (name == "return_value") return &json;
+  for (const KnownOutput& known : found->second)
+    if (known.name == name) return &known.json;
   return nullptr;
 }
 
+/// What an Airflow task that branches has left for those below it: {"followed": [ids]} or
+/// {"skipped": [ids]}. Source: NotPreviouslySkippedDep of Airflow 3.3.2.
+bool is_skipped_by_choice(const std::string& choice_json, const std::string& task_id) {
+  const auto choice = parse_json(choice_json);
+  if (!choice || !choice->is_object()) return false;
+  const auto names = [&](const json::value& list) {
+    return list.is_array() && std::any_of(list.get_array().begin(), list.get_array().end(),
+                                          [&](const json::value& id) {
+                                            return id.is_string() && id.get_string() == task_id;
+                                          });
+  };
+  if (const auto* followed = choice->get_object().if_contains("followed")) return !names(*followed);
+  const auto* skipped = choice->get_object().if_contains("skipped");
+  return skipped && names(*skipped);
+}
+
+/// The instance of a parent that speaks to the instance `map_index` of a child.
+const InstanceRow* parent_of(const Node& parent, int map_index) {
+  if (!parent.is_expanded()) return &parent.items.front();
+  const auto at = static_cast<std::size_t>(map_index);
+  return map_index >= 0 && at < parent.items.size() ? &parent.items[at] : nullptr;
+}
+
 /// A finished decider above keeps its choice when the task below it is cleared.
-bool is_left_out(const Run& run, TaskIndex task) {
-  for (const TaskIndex decider : run.plan->tasks[task].deciders)
+bool is_left_out(const Run& run, TaskIndex task, int map_index) {
+  for (const TaskIndex decider : run.plan->tasks[task].deciders) {
+    if (run.dag->task(decider).airflow) {
+      const InstanceRow* parent = parent_of(run.nodes[decider], map_index);
+      if (!parent || !is_final(parent->state)) continue;
+      const std::string* choice = output_of(run, parent->key, "skipmixin_key");
+      if (choice && is_skipped_by_choice(*choice, run.dag->task(task).id)) return true;
+      continue;
+    }
     for (const InstanceRow& item : run.nodes[decider].items) {
       if (item.state != Success) continue;
-      const auto skipped = skipped_by(*run.dag, decider, output_of(run, item.key));
+      const auto skipped = skipped_by(*run.dag, decider, output_of(run, item.key, "return_value"));
       if (skipped && std::binary_search(skipped->begin(), skipped->end(), task)) return true;
     }
+  }
   return false;
 }
 
@@ -122,13 +154,31 @@ std::string wanted_text(const Run& run, const Need& need) {
   return text;
 }
 
+/// Upstreams of one instance. In a mapped task group an instance looks only at those of its own
+/// index among its group's members. Source: TriggerRuleDep of Airflow 3.3.2.
+UpstreamCounts counts_for(const Run& run, TaskIndex task, int map_index) {
+  const Node& node = run.nodes[task];
+  if (map_index < 0 || !run.plan->tasks[task].has_group_mates) return node.up;
+  UpstreamCounts up;
+  const std::string& group = run.dag->task(task).map->group;
+  for (const TaskIndex u : run.dag->upstream(task)) {
+    const Task& upstream = run.dag->task(u);
+    const Node& its = run.nodes[u];
+    const bool is_mate = upstream.map && upstream.map->group == group && its.is_expanded();
+    for (const InstanceRow& item : its.items)
+      if (!is_mate || item.key.map_index == map_index) up.add(item.state, upstream.is_setup);
+  }
+  return up;
+}
+
 }  // namespace
 
 RuleDecision judge(const World::State&, const Run& run, TaskIndex task, int map_index) {
   const Node& node = run.nodes[task];
-  if (is_left_out(run, task)) return {Kind::Set, Skipped};
+  if (is_left_out(run, task, map_index)) return {Kind::Set, Skipped};
+  const UpstreamCounts up = counts_for(run, task, map_index);
   const RuleDecision decision =
-      evaluate(run.dag->task(task).trigger_rule, node.up, node.setups, map_index);
+      evaluate(run.dag->task(task).trigger_rule, up, node.setups, map_index);
   if (decision.kind != Kind::Run) return decision;
   for (const TaskIndex b : run.plan->tasks[task].between)
     if (run.nodes[b].unfinished > 0) return {Kind::Wait, None};

@@ -34,9 +34,10 @@ void Stepper::on(const DagGone& e) {
 }
 
 void Stepper::on(const TimeReached&) {
-  while (!s_.retries.empty() && s_.retries.begin()->first <= moment_.now) {
-    s_.note(s_.retries.begin()->second);
-    s_.retries.erase(s_.retries.begin());
+  while (!s_.sleepers.empty() && s_.sleepers.begin()->first <= moment_.now) {
+    const InstanceKey key = s_.sleepers.begin()->second;
+    s_.sleepers.erase(s_.sleepers.begin());
+    wake(key);
   }
   while (!s_.run_timers.empty() && s_.run_timers.begin()->first <= moment_.now) {
     if (Run* run = s_.find(s_.run_timers.begin()->second)) {

@@ -37,8 +37,9 @@ struct PoolState {
   PoolRow row;
   bool exists = false;                         ///< False: a task names it, nobody made it.
   int queued = 0, running = 0, scheduled = 0;  ///< Slots; the last one waits for them.
+  int deferred = 0;                            ///< Slots that deferred tasks would take.
   bool is_unlimited() const { return row.slots < 0; }
-  int used() const { return queued + running; }
+  int used() const { return queued + running + (row.include_deferred ? deferred : 0); }
   std::vector<std::pair<RunKey, TaskIndex>> too_big;  ///< Need more slots than there are at all.
 };
 
@@ -88,6 +89,13 @@ struct Node {
 
 struct DagEntry;
 
+/// An output of an active run. Of an Airflow task, whose outputs other tasks read through the
+/// Execution API, a long text is not kept here: only its length decides anything.
+struct KnownOutput {
+  std::string name, json;
+  std::optional<int> length;
+};
+
 /// An active run.
 struct Run {
   RunRow row;
@@ -100,8 +108,7 @@ struct Run {
   /// This run's part of each line: (minus weight, task).
   std::vector<std::pair<std::uint32_t, std::set<std::pair<int, TaskIndex>>>> waiting;
   bool is_withdrawn = true;  ///< Its heads are not in the lines: paused, not running, or full.
-  std::map<std::pair<TaskIndex, std::int32_t>, std::vector<std::pair<std::string, std::string>>>
-      outputs;
+  std::map<std::pair<TaskIndex, std::int32_t>, std::vector<KnownOutput>> outputs;
   std::optional<RunState> forced;  ///< From a stop order: how it ends after the drain.
   bool is_noted = false;
 };
@@ -163,7 +170,7 @@ struct World::State {
   RunKey next_run_key = 1;
   BackfillKey next_backfill_key = 1;
 
-  std::set<std::pair<Instant, InstanceKey>> retries;     ///< up_for_retry, by retry_at.
+  std::set<std::pair<Instant, InstanceKey>> sleepers;    ///< By wake_at: to be retried, resting.
   std::set<std::pair<Instant, RunKey>> run_timers;       ///< run_after and run time-outs.
   std::set<std::pair<Instant, std::string>> dag_timers;  ///< Next scheduled run.
   std::set<std::pair<Duration, Uuid>> try_timers;        ///< By uptime.
@@ -200,6 +207,7 @@ struct World::State {
   void expand(const InstanceKey& key, std::int32_t count, std::vector<std::string> arguments);
   void set_instance(Run& run, InstanceRow row);
   void set_output(Run& run, const OutputStored& output);
+  void drop_output(Run& run, const OutputsRemoved& output);
   void open_try(TryRow row, const Moment& moment);
   void set_try(TryRow row, const Moment& moment);
   void set_pool(PoolRow row);

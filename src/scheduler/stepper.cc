@@ -66,6 +66,8 @@ void Stepper::retire_runs() {
 void Stepper::move(InstanceRow row, std::string reason) {
   const InstanceRow* old = std::as_const(s_).find(row.key);
   ETESIAN_CHECK(old && (old->state == row.state || may_move(old->state, row.state)));
+  if (old->state == Deferred && row.state != Deferred)
+    decision_.effects.push_back({kTriggerHost, Effect::Unwatch{resting_try(*old)}});
   InstanceChanged change{old->state, old->try_number, std::move(row), std::move(reason)};
   emit(std::move(change));
 }
@@ -73,9 +75,10 @@ void Stepper::move(InstanceRow row, std::string reason) {
 void Stepper::set_state(const InstanceRow& row, TaskState to, std::string reason) {
   InstanceRow moved = row;
   moved.state = to;
-  moved.retry_at.reset();
+  moved.wake_at.reset();
   moved.contact_lost_since.reset();
   if (is_final(to)) {
+    moved.resume.clear();
     if (!moved.started_at) moved.started_at = moment_.now;
     moved.ended_at = moment_.now;
   }
@@ -104,6 +107,8 @@ void Stepper::examine(const InstanceKey& key) {
   if (key.map_index == kWholeTask) node.is_noted = false;
   if (run->row.state != RunState::Running || run->entry->is_paused || run->forced) return;
   if (node.unfinished == 0) return;
+  if (const auto& map = run->dag->task(key.task).map; map && !map->group.empty())
+    return examine_member(*run, key);
   const RuleDecision decision = judge(s_, *run, key.task, node.items.front().key.map_index);
   if (decision.kind == Kind::Wait) return;
   if (decision.kind == Kind::Run) {
@@ -118,17 +123,32 @@ void Stepper::examine(const InstanceKey& key) {
     examine_item(*run, node.items[i].key, decision);
 }
 
+/// A task in a mapped group: its instances are there as soon as their number is known, and each
+/// follows the instances of its own index.
+void Stepper::examine_member(Run& run, const InstanceKey& key) {
+  if (!expand(run, key.task)) return;
+  const auto judge_one = [&](const InstanceKey& one) {
+    const RuleDecision decision = judge(s_, run, one.task, one.map_index);
+    if (decision.kind == Kind::Wait) return;
+    if (decision.kind == Kind::Run && !is_ready(run, one.task)) return;
+    examine_item(run, one, decision);
+  };
+  if (key.map_index >= 0 && s_.find(key)) return judge_one(key);
+  for (std::size_t i = 0; i < run.nodes[key.task].items.size(); ++i)
+    judge_one(run.nodes[key.task].items[i].key);
+}
+
 void Stepper::examine_item(Run& run, const InstanceKey& key, const RuleDecision& decision) {
   const InstanceRow& row = *s_.find(key);
-  if (row.state != None && row.state != UpForRetry) return;
+  if (row.state != None && row.state != UpForRetry && row.state != UpForReschedule) return;
   if (decision.kind == Kind::Set) {
     // `removed` depends on the index of the instance itself.
     const RuleDecision own = judge(s_, run, key.task, key.map_index);
     if (own.kind == Kind::Set) skip_or_fail(run, key, own.state);
     return;
   }
-  if (row.retry_at && *row.retry_at > moment_.now) {
-    s_.retries.insert({*row.retry_at, key});
+  if (row.wake_at && *row.wake_at > moment_.now) {
+    s_.sleepers.insert({*row.wake_at, key});
     return;
   }
   schedule(run, row);
@@ -136,11 +156,14 @@ void Stepper::examine_item(Run& run, const InstanceKey& key, const RuleDecision&
 
 void Stepper::schedule(Run& run, const InstanceRow& row) {
   InstanceRow moved = row;
-  moved.try_number += 1;
   moved.scheduled_at = moment_.now;
-  moved.retry_at.reset();
-  moved.started_at.reset();
+  moved.wake_at.reset();
   moved.ended_at.reset();
+  if (!is_resting(row.state)) {
+    moved.try_number += 1;
+    moved.reschedules = 0;
+    moved.started_at.reset();
+  }
   // A task without a command has nothing to launch: it takes no slot, as in Airflow.
   if (run.dag->task(row.key.task).run.kind == Command::Kind::Empty) {
     moved.state = Success;

@@ -10,6 +10,9 @@
 
 namespace etesian {
 
+/// The launch that a resting instance rested in (InstanceRow::resume); nil: it does not rest.
+Uuid resting_try(const InstanceRow& row);
+
 class Stepper {
  public:
   Stepper(World& world, const Moment& moment)
@@ -44,6 +47,23 @@ class Stepper {
   void on(const RemoveVariable& e);
   void on(const SetConnection& e);
   void on(const RemoveConnection& e);
+  // ---- what the workers of Airflow tasks say (workers.cc) ----
+  void on(const WorkerStarted& e);
+  void on(const WorkerReported& e);
+  void on(const WorkerRendered& e);
+  void on(const OutputPushed& e);
+  void on(const OutputDropped& e);
+  void on(const SkipInstances& e);
+  void on(const SetRenderedMapIndex& e);
+  void on(const ResumeInstance& e);
+  void on(const EndInstance& e);
+  /// The process of an SDK worker has ended: what it reported becomes true.
+  void finish_worker(const OpenTry& open, Outcome outcome, InstanceRow row);
+  void rest(const OpenTry& open, Outcome outcome, InstanceRow row, const WorkerReport& report);
+  void watch(const InstanceRow& row);
+  void watch_all();
+  void wake(const InstanceKey& key);
+  void resume(const InstanceRow& row, std::string next_kwargs, bool failed, std::string reason);
 
   void emit(Change change);
   void refuse(ErrorCode code, std::string message);
@@ -58,6 +78,7 @@ class Stepper {
   void retire_runs();
   void examine(const InstanceKey& key);
   void examine_item(Run& run, const InstanceKey& key, const RuleDecision& decision);
+  void examine_member(Run& run, const InstanceKey& key);
   void schedule(Run& run, const InstanceRow& row);
   void skip_or_fail(Run& run, const InstanceKey& key, TaskState state);
   bool is_ready(Run& run, TaskIndex task);
@@ -70,6 +91,9 @@ class Stepper {
   /// False: the task is not (yet) expanded; it waits, was skipped or failed.
   bool expand(Run& run, TaskIndex task);
   void expand_literals(Run& run);
+  /// One JSON object for each instance. Errors: NotFound (the number is not known), InvalidInput,
+  /// TooLarge.
+  Result<std::vector<std::string>> arguments_of(const Run& run, const Task& task);
 
   // ---- tries (launches.cc) ----
   void effect(const TryRow& row, decltype(Effect::what) what);

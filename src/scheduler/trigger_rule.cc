@@ -84,6 +84,20 @@ bool may_run(TriggerRule rule, const UpstreamCounts& up) {
 
 }  // namespace
 
+void UpstreamCounts::add(TaskState state, bool is_setup) {
+  ++total;
+  setups += is_setup;
+  switch (state) {
+    case Success: ++success; break;
+    case Failed: ++failed; break;
+    case UpstreamFailed: ++upstream_failed; break;
+    case Skipped: ++skipped; break;
+    case Removed: ++removed; break;
+    default: break;
+  }
+  if (is_setup) success_setup += state == Success, skipped_setup += state == Skipped;
+}
+
 RuleDecision evaluate(TriggerRule rule, const UpstreamCounts& upstream, const SetupCounts& setups,
                       int map_index) {
   using enum RuleDecision::Kind;

@@ -11,6 +11,8 @@ struct UpstreamCounts {
   int total = 0;  ///< All direct upstream instances.
   int success = 0, failed = 0, upstream_failed = 0, skipped = 0, removed = 0;
   int setups = 0, success_setup = 0, skipped_setup = 0;  ///< Of those, the setups.
+  /// Counts one upstream instance.
+  void add(TaskState state, bool is_setup);
   int done() const { return success + failed + upstream_failed + skipped + removed; }
 };
 

@@ -91,8 +91,8 @@ const std::string* World::output(const InstanceKey& key, const std::string& name
   if (!run) return nullptr;
   const auto found = run->outputs.find({key.task, key.map_index});
   if (found == run->outputs.end()) return nullptr;
-  for (const auto& [its_name, json] : found->second)
-    if (its_name == name) return &json;
+  for (const KnownOutput& known : found->second)
+    if (known.name == name) return &known.json;
   return nullptr;
 }
 const std::string& World::map_arguments(const InstanceKey& key) const {
@@ -112,7 +112,8 @@ std::vector<PoolRow> World::pools() const {
 World::PoolUse World::pool_use(const std::string& pool) const {
   const auto found = state_->pools.find(pool);
   if (found == state_->pools.end()) return {};
-  return {found->second.running, found->second.queued, found->second.scheduled};
+  return {found->second.running, found->second.queued, found->second.scheduled,
+          found->second.deferred};
 }
 std::vector<BackfillRow> World::backfills() const {
   std::vector<BackfillRow> rows;
@@ -125,7 +126,7 @@ World::Timers World::next_timer() const {
     if (!set.empty() && (!timers.wall || set.begin()->first < *timers.wall))
       timers.wall = set.begin()->first;
   };
-  earliest(state_->retries);
+  earliest(state_->sleepers);
   earliest(state_->run_timers);
   earliest(state_->dag_timers);
   if (!state_->try_timers.empty()) timers.uptime = state_->try_timers.begin()->first;

@@ -74,8 +74,8 @@ class World {
   const std::string& map_arguments(const InstanceKey& key) const;
   std::vector<PoolRow> pools() const;
   struct PoolUse {
-    int running = 0, queued = 0,
-        scheduled = 0;  ///< Slots for the first two, waiting slots for the last.
+    int running = 0, queued = 0;      ///< Slots taken.
+    int scheduled = 0, deferred = 0;  ///< Slots that those who wait or rest would take.
   };
   PoolUse pool_use(const std::string& pool) const;
   std::vector<BackfillRow> backfills() const;

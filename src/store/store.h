@@ -58,6 +58,7 @@ struct TimeRange {
   std::optional<Instant> gte, gt, lte, lt;
 };
 struct RunFilter {
+  std::optional<RunKey> key;
   std::optional<std::string> dag_id;  ///< Absent: all DAGs ("~").
   std::vector<RunState> states;
   std::vector<RunType> types;
@@ -85,6 +86,15 @@ struct OutputRow {
   InstanceKey key;
   std::string dag_id, run_id, task_id, name, json;
   Instant at{};
+};
+struct OutputFilter {
+  std::string dag_id;
+  std::optional<std::string> run_id, task_id, name;
+  std::optional<std::int32_t> map_index;
+  /// Of this and earlier runs by logical date (runs without one are left out).
+  std::optional<Instant> logical_date_lte;
+  bool has_values = true;      ///< False: `json` is left empty and long texts are not read.
+  int limit = -1, offset = 0;  ///< -1: all.
 };
 struct AuditFilter {
   std::optional<std::string> dag_id, run_id, task_id, event, actor;
@@ -151,6 +161,9 @@ class Store {
   virtual Result<std::vector<OutputRow>> outputs(const std::string& dag_id,
                                                  const std::string& run_id,
                                                  const std::string& task_id) = 0;
+  /// Order: newest logical date first (runs without one last, the latest made first), then task
+  /// order, map index, name.
+  virtual Result<std::vector<OutputRow>> outputs(const OutputFilter& filter) = 0;
   virtual Result<std::vector<PoolRow>> pools() = 0;
   virtual Result<std::vector<VariableRow>> variables() = 0;
   virtual Result<std::vector<ConnectionRow>> connections() = 0;

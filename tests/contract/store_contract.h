@@ -223,6 +223,56 @@ TEST_P(StoreContract, a_removed_run_leaves_only_its_history) {
   f.must({RunCreated{f.run_row(2, dag, 0), dag}});
 }
 
+TEST_P(StoreContract, outputs_are_found_by_name_over_runs) {
+  const auto dag = f.dag("etl", {"a", "b"});
+  const auto other = f.dag("other", {"a"});
+  RunRow undated = f.run_row(4, dag, 0);
+  undated.run_id = "manual__4";
+  undated.logical_date.reset();
+  f.must({DagChanged{dag, false}, DagChanged{other, false}, RunCreated{f.run_row(1, dag, 2), dag},
+          RunCreated{f.run_row(2, dag, 1), dag}, RunCreated{f.run_row(3, dag, 3), dag},
+          RunCreated{undated, dag}, RunCreated{f.run_row(5, other, 1), other}});
+  f.must({OutputStored{{1, 1, -1}, "x", "[1.50]", 1}, OutputStored{{1, 0, 2}, "x", "2"},
+          OutputStored{{1, 0, 0}, "x", "null"}, OutputStored{{1, 0, 0}, "a/b?", "\"\""},
+          OutputStored{{2, 0, -1}, "x", "{}"}, OutputStored{{3, 0, -1}, "x", "3"},
+          OutputStored{{4, 0, -1}, "x", "4"}, OutputStored{{5, 0, -1}, "x", "5"}});
+  OutputFilter filter;
+  filter.dag_id = "etl";
+  const auto seen = [&] {
+    std::string text;
+    for (const auto& row : value_of(f.store().outputs(filter)))
+      text += std::to_string(row.key.run) + row.task_id + std::to_string(row.key.map_index) + "." +
+              row.name + "=" + row.json + " ";
+    return text;
+  };
+  EXPECT_EQ(seen(), "3a-1.x=3 1a0.a/b?=\"\" 1a0.x=null 1a2.x=2 1b-1.x=[1.50] 2a-1.x={} 4a-1.x=4 ");
+  filter.limit = 2;
+  filter.offset = 3;
+  EXPECT_EQ(seen(), "1a2.x=2 1b-1.x=[1.50] ");
+  filter.offset = 9;
+  EXPECT_EQ(seen(), "");
+  filter = {};
+  filter.dag_id = "etl";
+  filter.task_id = "a";
+  filter.name = "x";
+  filter.logical_date_lte = f.run_row(1, dag, 2).logical_date;
+  EXPECT_EQ(seen(), "1a0.x=null 1a2.x=2 2a-1.x={} ");
+  filter.map_index = -1;
+  EXPECT_EQ(seen(), "2a-1.x={} ");
+  filter.logical_date_lte.reset();
+  filter.map_index = 2;
+  filter.run_id = f.run_row(1, dag, 2).run_id;
+  filter.has_values = false;
+  EXPECT_EQ(seen(), "1a2.x= ");
+  EXPECT_EQ(f.store().outputs(filter)->at(0).run_id, *filter.run_id);
+  EXPECT_EQ(f.store().outputs(filter)->at(0).at, instant("2026-03-01") + std::chrono::seconds(1));
+  filter.run_id = "none";
+  EXPECT_EQ(seen(), "");
+  RunFilter by_key;
+  by_key.key = 4;
+  EXPECT_EQ(f.store().runs(by_key, {})->rows.at(0).run_id, "manual__4");
+}
+
 TEST_P(StoreContract, runs_and_instances_are_filtered_and_ordered) {
   const auto dag = f.dag("etl", {"a", "b"});
   f.must({DagChanged{dag, false}});

@@ -295,12 +295,16 @@ void MemoryStore::write(const OutputStored& change) {
   ChangeRecord made = record_of(ChangeKind::OutputStored, change.key);
   made.reason = change.name;
   record(std::move(made));
-  put(outputs_, {change.key, change.name}, {change.json, at_});
+  put(outputs_, {change.key, change.name}, {change.json, at_, change.length});
 }
 
 void MemoryStore::write(const OutputsRemoved& change) {
-  record(record_of(ChangeKind::OutputsRemoved, change.key));
-  drop_where(outputs_, [&change](const auto& key) { return key.first == change.key; });
+  ChangeRecord made = record_of(ChangeKind::OutputsRemoved, change.key);
+  made.reason = change.name;
+  record(std::move(made));
+  drop_where(outputs_, [&change](const auto& key) {
+    return key.first == change.key && (change.name.empty() || key.second == change.name);
+  });
 }
 
 void MemoryStore::write(const PoolChanged& change) {

@@ -201,10 +201,10 @@ Result<Listing<DagSummary>> MemoryStore::dags(const DagFilter& filter, const Pag
 Result<Listing<RunRow>> MemoryStore::runs(const RunFilter& filter, const Paging& paging) {
   std::vector<RunRow> rows;
   for (const auto& [key, row] : runs_)
-    if (is(filter.dag_id, row.dag_id) && is_among(filter.states, row.state) &&
-        is_among(filter.types, row.type) && contains(row.run_id, filter.run_id_contains) &&
-        is(filter.triggered_by, row.triggered_by) && is(filter.backfill, row.backfill) &&
-        is_within(filter.logical_date, row.logical_date) &&
+    if (is(filter.key, key) && is(filter.dag_id, row.dag_id) &&
+        is_among(filter.states, row.state) && is_among(filter.types, row.type) &&
+        contains(row.run_id, filter.run_id_contains) && is(filter.triggered_by, row.triggered_by) &&
+        is(filter.backfill, row.backfill) && is_within(filter.logical_date, row.logical_date) &&
         is_within(filter.run_after, row.run_after) &&
         is_within(filter.started_at, row.started_at) && is_within(filter.ended_at, row.ended_at))
       rows.push_back(row);
@@ -276,6 +276,33 @@ Result<std::vector<OutputRow>> MemoryStore::outputs(const std::string& dag_id,
   return rows;
 }
 
+Result<std::vector<OutputRow>> MemoryStore::outputs(const OutputFilter& filter) {
+  std::vector<OutputRow> rows;
+  for (const auto& [key, output] : outputs_) {
+    const RunRow& run = runs_.at(key.first.run);
+    const std::string& task = task_id(run, key.first.task);
+    if (run.dag_id != filter.dag_id || !is(filter.run_id, run.run_id) ||
+        !is(filter.task_id, task) || !is(filter.map_index, key.first.map_index) ||
+        !is(filter.name, key.second) ||
+        (filter.logical_date_lte &&
+         (!run.logical_date || *run.logical_date > *filter.logical_date_lte)))
+      continue;
+    rows.push_back({key.first, run.dag_id, run.run_id, task, key.second,
+                    filter.has_values ? output.json : std::string(), output.at});
+  }
+  std::stable_sort(rows.begin(), rows.end(), [this](const OutputRow& a, const OutputRow& b) {
+    const auto newness = [this](const OutputRow& row) {
+      return std::pair(runs_.at(row.key.run).logical_date, row.key.run);
+    };
+    return newness(a) > newness(b);
+  });
+  const auto begin = std::min(rows.size(), static_cast<std::size_t>(filter.offset));
+  const auto count = filter.limit < 0 ? rows.size() : static_cast<std::size_t>(filter.limit);
+  rows.erase(rows.begin(), rows.begin() + static_cast<std::ptrdiff_t>(begin));
+  if (rows.size() > count) rows.resize(count);
+  return rows;
+}
+
 Result<Listing<BackfillRow>> MemoryStore::backfills(const std::optional<std::string>& dag_id,
                                                     const Paging& paging) {
   std::vector<BackfillRow> rows;
@@ -313,7 +340,8 @@ StoredState::ActiveRun MemoryStore::rows_of(const RunRow& run,
   for (const auto& [key, json] : arguments_)
     if (key.run == run.key) rows.map_arguments.emplace_back(key, json);
   for (const auto& [key, output] : outputs_)
-    if (key.first.run == run.key) rows.outputs.push_back({key.first, key.second, output.json});
+    if (key.first.run == run.key)
+      rows.outputs.push_back({key.first, key.second, output.json, output.length});
   return rows;
 }
 

@@ -34,6 +34,7 @@ class MemoryStore final : public Store {
   Result<std::vector<TryRow>> tries(const InstanceKey& key) override;
   Result<std::vector<OutputRow>> outputs(const std::string& dag_id, const std::string& run_id,
                                          const std::string& task_id) override;
+  Result<std::vector<OutputRow>> outputs(const OutputFilter& filter) override;
   Result<std::vector<PoolRow>> pools() override { return values(pools_); }
   Result<std::vector<VariableRow>> variables() override { return values(variables_); }
   Result<std::vector<ConnectionRow>> connections() override { return values(connections_); }
@@ -70,6 +71,7 @@ class MemoryStore final : public Store {
   struct Output {
     std::string json;
     Instant at{};
+    std::optional<int> length{};
   };
   using TryKey = std::tuple<InstanceKey, int, Uuid>;
 

@@ -276,18 +276,20 @@ void CommitGroup::write(const TryChanged& change) {
 
 void CommitGroup::write(const OutputStored& change) {
   const InstanceKey& key = change.key;
-  db_.kept("INSERT OR REPLACE INTO output VALUES(?, ?, ?, ?, ?, ?)")
-      .bind(key.run, key.task, key.map_index, change.name, change.json, at_)
+  db_.kept("INSERT OR REPLACE INTO output VALUES(?, ?, ?, ?, ?, ?, ?)")
+      .bind(key.run, key.task, key.map_index, change.name, change.json, at_, change.length)
       .run();
   append({.kind = ChangeKind::OutputStored, .instance = key, .reason = change.name});
 }
 
 void CommitGroup::write(const OutputsRemoved& change) {
   const InstanceKey& key = change.key;
-  db_.kept("DELETE FROM output WHERE run = ? AND task = ? AND map_index = ?")
-      .bind(key.run, key.task, key.map_index)
+  db_.kept(
+         "DELETE FROM output WHERE run = ?1 AND task = ?2 AND map_index = ?3 "
+         "AND (?4 = '' OR name = ?4)")
+      .bind(key.run, key.task, key.map_index, change.name)
       .run();
-  append({.kind = ChangeKind::OutputsRemoved, .instance = key});
+  append({.kind = ChangeKind::OutputsRemoved, .instance = key, .reason = change.name});
 }
 
 // ---- what users set ----

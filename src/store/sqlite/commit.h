@@ -81,6 +81,7 @@ class CommitGroup {
   void insert_try(const TryRow& row);
   void update_try(const TryRow& row);
   void update_stop(const TryRow& row);
+  void update_words(const TryRow& row);
   void append(const Record& record);
   /// The change being added, in words, as a Conflict.
   Refusal refuse(std::string_view why) const;

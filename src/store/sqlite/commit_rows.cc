@@ -33,11 +33,13 @@ void CommitGroup::flush_tries() {
 }
 
 void CommitGroup::insert_instance(const InstanceRow& row) {
-  db_.kept("INSERT INTO task_instance VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")
+  db_.kept(
+         "INSERT INTO task_instance VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, "
+         "?)")
       .bind(row.key.run, row.key.task, row.key.map_index, row.state, row.try_number, row.max_tries,
             row.infrastructure_losses, row.scheduled_at, row.queued_at, row.started_at,
-            row.ended_at, row.first_started_at, row.retry_at, row.contact_lost_since, row.open_try,
-            row.note, row.rendered_map_index)
+            row.ended_at, row.first_started_at, row.wake_at, row.contact_lost_since, row.open_try,
+            row.note, row.rendered_map_index, row.resume, row.reschedules)
       .run();
 }
 
@@ -47,12 +49,13 @@ void CommitGroup::update_instance(const InstanceWrite& write) {
       db_.kept(
              "UPDATE task_instance SET state = ?, try_number = ?, max_tries = ?, losses = ?, "
              "scheduled_at = ?, queued_at = ?, started_at = ?, ended_at = ?, first_started_at = ?, "
-             "retry_at = ?, contact_lost_since = ?, open_try = ?, note = ?, rendered_map_index = ? "
+             "wake_at = ?, contact_lost_since = ?, open_try = ?, note = ?, rendered_map_index = ?, "
+             "resume = ?, reschedules = ? "
              "WHERE run = ? AND task = ? AND map_index = ? AND state = ? AND try_number = ?")
           .bind(row.state, row.try_number, row.max_tries, row.infrastructure_losses,
                 row.scheduled_at, row.queued_at, row.started_at, row.ended_at, row.first_started_at,
-                row.retry_at, row.contact_lost_since, row.open_try, row.note,
-                row.rendered_map_index, row.key.run, row.key.task, row.key.map_index,
+                row.wake_at, row.contact_lost_since, row.open_try, row.note, row.rendered_map_index,
+                row.resume, row.reschedules, row.key.run, row.key.task, row.key.map_index,
                 write.first->from, write.first->from_try)
           .run();
   if (changed == 1) return;
@@ -71,6 +74,7 @@ void CommitGroup::insert_try(const TryRow& row) {
             row.log.segment, row.log.offset)
       .run();
   if (row.stop) update_stop(row);
+  update_words(row);
   if (row.outcome) update_try(row);
 }
 
@@ -105,6 +109,19 @@ void CommitGroup::update_try(const TryRow& row) {
     throw refuse("there is no such try");
   }
   if (row.stop) update_stop(row);
+  update_words(row);
+}
+
+/// What an SDK worker said; native tries have nothing of it.
+void CommitGroup::update_words(const TryRow& row) {
+  if (row.worker.empty() && row.report.empty() && row.rendered.empty()) return;
+  const InstanceKey& key = row.instance;
+  db_.kept(
+         "UPDATE try SET sdk_worker = ?, report = ?, rendered = ? "
+         "WHERE run = ? AND task = ? AND map_index = ? AND number = ? AND id = ?")
+      .bind(row.worker, row.report, row.rendered, key.run, key.task, key.map_index, row.number,
+            row.id)
+      .run();
 }
 
 void CommitGroup::update_stop(const TryRow& row) {

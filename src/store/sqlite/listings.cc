@@ -198,6 +198,7 @@ Result<Listing<DagSummary>> SqliteStore::dags(const DagFilter& filter, const Pag
 
 Result<Listing<RunRow>> SqliteStore::runs(const RunFilter& filter, const Paging& paging) {
   Selection selection(ETESIAN_RUN_TABLES);
+  selection.where(" AND r.key = ?", filter.key);
   selection.where(" AND r.dag = (SELECT key FROM dag WHERE dag_id = ?)", filter.dag_id);
   selection.where_in(" AND r.state IN (", filter.states);
   selection.where_in(" AND r.type IN (", filter.types);
@@ -254,6 +255,37 @@ Result<Listing<InstanceSummary>> SqliteStore::instances(const InstanceFilter& fi
       ETESIAN_INSTANCE_COLUMNS
       ", d.dag_id, r.run_id, k.task_id, v.version, r.logical_date, r.run_after",
       {"i.run, i.task, i.map_index", "i.run DESC, i.task DESC, i.map_index DESC"}, read);
+}
+
+Result<std::vector<OutputRow>> SqliteStore::outputs(const OutputFilter& filter) {
+  Selection selection(
+      "dag_run r JOIN dag_task k ON k.version = r.version "
+      "JOIN output o ON o.run = r.key AND o.task = k.task");
+  selection.where(" AND r.dag = (SELECT key FROM dag WHERE dag_id = ?)", filter.dag_id);
+  selection.where(" AND r.run_id = ?", filter.run_id);
+  selection.where(" AND r.logical_date <= ?", filter.logical_date_lte);
+  selection.where(" AND k.task_id = ?", filter.task_id);
+  selection.where(" AND o.map_index = ?", filter.map_index);
+  selection.where(" AND o.name = ?", filter.name);
+  return guarded("read outputs", [&] {
+    std::vector<OutputRow> rows;
+    Statement s = selection.page(
+        db_,
+        filter.has_values
+            ? Sql("o.run, o.task, o.map_index, r.run_id, k.task_id, o.name, o.at, o.json")
+            : Sql("o.run, o.task, o.map_index, r.run_id, k.task_id, o.name, o.at, ''"),
+        Sql("r.logical_date DESC, r.key DESC, o.task, o.map_index, o.name"),
+        {.limit = filter.limit, .offset = filter.offset, .order_by = {}});
+    while (s.step())
+      rows.push_back({{s.integer(0), static_cast<TaskIndex>(s.integer(1)), s.small(2)},
+                      filter.dag_id,
+                      s.text(3),
+                      s.text(4),
+                      s.text(5),
+                      s.text(7),
+                      s.instant(6)});
+    return rows;
+  });
 }
 
 Result<Listing<BackfillRow>> SqliteStore::backfills(const std::optional<std::string>& dag_id,

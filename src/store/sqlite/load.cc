@@ -47,13 +47,14 @@ void read_rows_of(Database& db, StoredState::ActiveRun& run) {
         InstanceKey{key, static_cast<TaskIndex>(arguments.integer(0)), arguments.small(1)},
         arguments.text(2));
   Statement& outputs = db.kept(
-                             "SELECT task, map_index, name, json FROM output WHERE run = ? "
+                             "SELECT task, map_index, name, json, length FROM output WHERE run = ? "
                              "ORDER BY task, map_index, name")
                            .bind(key);
   while (outputs.step())
     run.outputs.push_back({{key, static_cast<TaskIndex>(outputs.integer(0)), outputs.small(1)},
                            outputs.text(2),
-                           outputs.text(3)});
+                           outputs.text(3),
+                           outputs.is_null(4) ? std::nullopt : std::optional(outputs.small(4))});
 }
 
 void load_dags(Database& db, DagShelf& shelf, StoredState& state,

@@ -36,11 +36,13 @@ InstanceRow instance_from(const Statement& s, int at) {
   row.started_at = s.maybe_instant(at + 9);
   row.ended_at = s.maybe_instant(at + 10);
   row.first_started_at = s.maybe_instant(at + 11);
-  row.retry_at = s.maybe_instant(at + 12);
+  row.wake_at = s.maybe_instant(at + 12);
   row.contact_lost_since = s.maybe_instant(at + 13);
   row.open_try = s.uuid(at + 14);
   row.note = s.text(at + 15);
   row.rendered_map_index = s.text(at + 16);
+  row.resume = s.text(at + 17);
+  row.reschedules = s.small(at + 18);
   return row;
 }
 
@@ -69,6 +71,9 @@ TryRow try_from(const Statement& s, int at) {
     if (!s.is_null(at + 17)) stop.run_then = s.as<RunState>(at + 17);
     stop.reason = s.text(at + 18);
   }
+  if (!s.is_null(at + 32)) row.worker = s.text(at + 32);
+  if (!s.is_null(at + 33)) row.report = s.text(at + 33);
+  if (!s.is_null(at + 34)) row.rendered = s.text(at + 34);
   if (s.is_null(at + 19)) return row;
   Outcome& outcome = row.outcome.emplace();
   outcome.cause = s.as<Cause>(at + 19);

@@ -18,9 +18,9 @@ RunRow run_from(const Statement& s, int at);
 
 #define ETESIAN_INSTANCE_COLUMNS                                                               \
   "i.run, i.task, i.map_index, i.state, i.try_number, i.max_tries, i.losses, i.scheduled_at, " \
-  "i.queued_at, i.started_at, i.ended_at, i.first_started_at, i.retry_at, "                    \
-  "i.contact_lost_since, i.open_try, i.note, i.rendered_map_index"
-inline constexpr int kInstanceColumnCount = 17;
+  "i.queued_at, i.started_at, i.ended_at, i.first_started_at, i.wake_at, "                     \
+  "i.contact_lost_since, i.open_try, i.note, i.rendered_map_index, i.resume, i.reschedules"
+inline constexpr int kInstanceColumnCount = 19;
 InstanceRow instance_from(const Statement& s, int at);
 
 #define ETESIAN_TRY_COLUMNS                                                                      \
@@ -29,7 +29,7 @@ InstanceRow instance_from(const Statement& s, int at);
   "t.stop_overrules, t.stop_run_then, t.stop_reason, t.cause, "                                  \
   "t.exit_code, t.raw_status, t.message, t.log_matched, t.outcome_started_at, "                  \
   "t.outcome_ended_at, t.log_lines, t.log_bytes, t.log_hash, t.log_cut, t.outcome_segment, "     \
-  "t.outcome_offset"
+  "t.outcome_offset, t.sdk_worker, t.report, t.rendered"
 #define ETESIAN_TRY_TABLES "try t JOIN worker w ON w.key = t.worker"
 TryRow try_from(const Statement& s, int at);
 

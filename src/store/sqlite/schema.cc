@@ -44,8 +44,9 @@ CREATE TABLE task_instance(
   run INTEGER NOT NULL REFERENCES dag_run(key), task INTEGER NOT NULL, map_index INTEGER NOT NULL,
   state INTEGER NOT NULL, try_number INTEGER NOT NULL, max_tries INTEGER NOT NULL,
   losses INTEGER NOT NULL, scheduled_at INTEGER, queued_at INTEGER, started_at INTEGER,
-  ended_at INTEGER, first_started_at INTEGER, retry_at INTEGER, contact_lost_since INTEGER,
+  ended_at INTEGER, first_started_at INTEGER, wake_at INTEGER, contact_lost_since INTEGER,
   open_try BLOB, note TEXT NOT NULL, rendered_map_index TEXT NOT NULL,
+  resume TEXT NOT NULL DEFAULT '', reschedules INTEGER NOT NULL DEFAULT 0,
   PRIMARY KEY(run, task, map_index)) WITHOUT ROWID;
 CREATE TABLE map_argument(
   run INTEGER NOT NULL REFERENCES dag_run(key), task INTEGER NOT NULL, map_index INTEGER NOT NULL,
@@ -62,10 +63,11 @@ CREATE TABLE try(
   cause INTEGER, exit_code INTEGER, raw_status INTEGER, message TEXT, log_matched INTEGER,
   outcome_started_at INTEGER, outcome_ended_at INTEGER, log_lines INTEGER, log_bytes INTEGER,
   log_hash TEXT, log_cut INTEGER, outcome_segment INTEGER, outcome_offset INTEGER,
+  sdk_worker TEXT, report TEXT, rendered TEXT,
   PRIMARY KEY(run, task, map_index, number, id)) WITHOUT ROWID;
 CREATE TABLE output(
   run INTEGER NOT NULL REFERENCES dag_run(key), task INTEGER NOT NULL, map_index INTEGER NOT NULL,
-  name TEXT NOT NULL, json TEXT NOT NULL, at INTEGER NOT NULL,
+  name TEXT NOT NULL, json TEXT NOT NULL, at INTEGER NOT NULL, length INTEGER,
   PRIMARY KEY(run, task, map_index, name)) WITHOUT ROWID;
 CREATE TABLE change(
   sequence INTEGER PRIMARY KEY, at INTEGER NOT NULL, kind INTEGER NOT NULL, dag INTEGER,

@@ -34,6 +34,7 @@ class SqliteStore final : public Store {
   Result<std::vector<TryRow>> tries(const InstanceKey& key) override;
   Result<std::vector<OutputRow>> outputs(const std::string& dag_id, const std::string& run_id,
                                          const std::string& task_id) override;
+  Result<std::vector<OutputRow>> outputs(const OutputFilter& filter) override;
   Result<std::vector<PoolRow>> pools() override;
   Result<std::vector<VariableRow>> variables() override;
   Result<std::vector<ConnectionRow>> connections() override;

@@ -54,7 +54,7 @@ class EngineTest : public ::testing::Test {
       return std::unique_ptr<Executor>(std::make_unique<test::FakeExecutor>(desk_));
     };
     auto engine =
-        Engine::start({.dags_folder = folder_ + "/project", .limits = {}}, std::move(parts));
+        Engine::start({}, std::move(parts));
     ASSERT_TRUE(engine) << engine.error().message;
     engine_ = std::move(*engine);
     engine_->subscribe([this](Sequence) { ring(); });

@@ -97,6 +97,7 @@ class ScriptedStore final : public Store {
                                          const std::string&) override {
     return none();
   }
+  Result<std::vector<OutputRow>> outputs(const OutputFilter&) override { return none(); }
   Result<std::vector<PoolRow>> pools() override { return none(); }
   Result<std::vector<VariableRow>> variables() override { return none(); }
   Result<std::vector<ConnectionRow>> connections() override { return none(); }

@@ -49,9 +49,9 @@ inline DagDefinition drawing(const std::string& id, const std::string& lines) {
       else if (key == "max")
         task.max_active = std::stoi(value);
       else if (key == "map")
-        task.map = MapRule{MapRule::Combine::Product, {{"x", value}}, {}};
+        task.map = MapRule{MapRule::Combine::Product, {{"x", value}}, {}, {}};
       else if (key == "over")
-        task.map = MapRule{MapRule::Combine::Product, {{"x", TemplateText{value}}}, {}};
+        task.map = MapRule{MapRule::Combine::Product, {{"x", TemplateText{value}}}, {}, {}};
       else if (key == "branch")
         task.decides = Decides::Branch;
       else if (key == "short")

@@ -58,7 +58,7 @@ std::vector<Change> random_step(StoreFixture& f, SeededRandom& random, RunKey& n
         changes.push_back(TryChanged{opened});
       }
       if (random.chance(0.2)) changes.push_back(OutputStored{row.key, "return_value", "[1]"});
-      if (random.chance(0.1)) changes.push_back(OutputsRemoved{row.key});
+      if (random.chance(0.1)) changes.push_back(OutputsRemoved{row.key, {}});
     }
     if (random.chance(0.1))
       changes.push_back(

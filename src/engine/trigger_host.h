@@ -1,0 +1,22 @@
+#pragma once
+#include <functional>
+#include <memory>
+
+#include "model/event.h"
+#include "scheduler/decide.h"
+
+namespace etesian {
+
+/// Watches what deferred tasks wait for. No call blocks; answers are events, from its own thread:
+/// ExecutorUp and ExecutorDown under the name kTriggerHost (after each ExecutorUp the engine names
+/// everything that is to be watched again), ResumeInstance, EndInstance.
+class TriggerHost {
+ public:
+  using Sink = std::function<void(Event)>;
+  virtual ~TriggerHost() = default;
+  virtual void watch(const Effect::Watch& what) = 0;
+  virtual void unwatch(const Uuid& try_id) = 0;  ///< A user's action ended the wait.
+};
+using MakeTriggerHost = std::function<Result<std::unique_ptr<TriggerHost>>(TriggerHost::Sink)>;
+
+}  // namespace etesian
