@@ -1,0 +1,61 @@
+"""python -m etesian_airflow --control-fd N --socket PATH"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import socket
+import sys
+import traceback
+from pathlib import Path
+
+
+def main() -> int:
+    """Take over the descriptors, import Airflow, serve. Return the exit code."""
+    parser = argparse.ArgumentParser(prog="etesian_airflow", description=__doc__)
+    parser.add_argument("--control-fd", type=int, required=True, help="a connected Unix stream socket")
+    parser.add_argument("--socket", required=True, help="where to listen for tasks")
+    arguments = parser.parse_args()
+    control = socket.socket(fileno=arguments.control_fd)
+    control.set_inheritable(False)
+    _keep_to_itself()
+
+    from etesian_airflow import framing, process, warm
+    from etesian_airflow.credential import Credential
+
+    process.hide_memory()
+    credential = Credential.take_from_environment()
+    try:
+        from etesian_airflow.host import Host
+
+        versions = warm.prepare()
+        host = Host(control, arguments.socket, credential)
+    except BaseException:
+        control.sendall(framing.encode({"op": "broken", "error": traceback.format_exc()}))
+        return 1
+    host.run(versions)
+    return 0
+
+
+def _keep_to_itself() -> None:
+    """Let nothing of this process be seen or mistaken: not its output, not its paths, not its terminal's signals."""
+    null = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(null, 0)
+    os.close(null)
+    # Airflow prints while it is imported. Standard output is nobody's; the host's log is standard error.
+    os.dup2(2, 1)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    own = str(Path(__file__).resolve().parents[1])
+    if not sys.flags.safe_path:
+        # `python -m` puts the working directory first, where a file could pose as any module.
+        del sys.path[0]
+    if own not in sys.path:
+        sys.path.append(own)
+    paths = [path for path in os.environ.pop("PYTHONPATH", "").split(os.pathsep) if path and path != own]
+    if paths:
+        os.environ["PYTHONPATH"] = os.pathsep.join(paths)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

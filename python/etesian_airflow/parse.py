@@ -1,0 +1,172 @@
+"""The child that loads one DAG file: from a path to serialised DAGs, import errors and warnings."""
+
+from __future__ import annotations
+
+import faulthandler
+import os
+import signal
+import sys
+import traceback
+from pathlib import Path
+from typing import Any
+
+from etesian_airflow import framing, process
+from etesian_airflow.comms import Comms, enter_client_context
+from etesian_airflow.credential import Credential
+
+# How the child says that memory ran out where no Python exception could carry it to the answer.
+MEMORY_EXIT_CODE = 71
+_MAX_DIFFERENCES = 100
+
+
+def run(request: dict[str, Any], answer: int, credential: Credential, first: bytes | None) -> None:
+    """Load the file of *request* and write one frame to the descriptor *answer*. Runs in a forked child.
+
+    With *first*, the answer of an earlier load of the same file, only what differs is answered.
+    """
+    from airflow.dag_processing.processor import DagFileProcessorProcess
+
+    own = os.getpid()
+    enter_client_context(Comms(credential, DagFileProcessorProcess._handle_request))
+    log_plainly()
+    let_faults_kill()
+    process.adopt_orphans()
+    if request.get("memory_bytes"):
+        process.limit_memory(int(request["memory_bytes"]))
+    try:
+        result = load(request["file"], request["bundle"], request["bundle_path"])
+        if first is not None:
+            result = {"unstable": find_differences(framing.decode(first), result)}
+        body = framing.to_json(result)
+    except MemoryError:
+        os._exit(MEMORY_EXIT_CODE)
+    if os.getpid() != own:
+        # The file forked and the copy came through here as well.
+        os._exit(0)
+    process.flush_stdio()
+    with os.fdopen(answer, "wb", closefd=False) as pipe:
+        pipe.write(framing.to_frame(body))
+    process.kill_tree(own)
+    os._exit(0)
+
+
+def log_plainly() -> None:
+    """Send log records of this process to standard output as readable lines, without the loader's own chatter."""
+    from airflow.sdk.configuration import conf
+    from airflow.sdk.log import configure_logging
+
+    levels = conf.get("logging", "namespace_levels", fallback=None) or ""
+    # What these would say is in the answer: the errors with their tracebacks.
+    conf.set("logging", "namespace_levels", f"airflow.dag_processing=critical {levels}")
+    configure_logging(json_output=False, output=sys.stdout, colored_console_log=False)
+
+
+def let_faults_kill() -> None:
+    """Keep Airflow's importer from catching SIGSEGV, and show the Python stack of a fault on standard error.
+
+    Its handler runs in the interpreter, so that a real fault would be repeated for ever instead of ending the child.
+    """
+    from airflow.dag_processing.importers import python_importer
+
+    class Signals:
+        """The module `signal` without the power to catch SIGSEGV."""
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(signal, name)
+
+        @staticmethod
+        def signal(number: int, handler: Any) -> Any:
+            return None if number == signal.SIGSEGV else signal.signal(number, handler)
+
+    python_importer.signal = Signals()  # type: ignore[assignment]
+    faulthandler.enable(file=2)
+
+
+def load(file: str, bundle: str, bundle_path: str) -> dict[str, Any]:
+    """Return {"dags", "errors", "warnings"} of one file, DAGs sorted by id. A broken DAG costs only itself."""
+    from airflow.dag_processing.dagbag import BundleDagBag
+    from airflow.utils.dag_version_inflation_checker import check_dag_file_stability
+
+    stability = check_dag_file_stability(file)
+    if refused := stability.get_error_format_dict(file, Path(bundle_path)):
+        return {"dags": [], "errors": _errors(refused), "warnings": []}
+    bag = BundleDagBag(dag_folder=file, bundle_path=Path(bundle_path), bundle_name=bundle, load_op_links=False)
+    dags, errors = _serialize(bag)
+    warnings = [text for texts in bag.captured_warnings.values() for text in texts]
+    warnings += dict.fromkeys(warning["message"] for warning in stability.get_formatted_warnings(bag.dag_ids))
+    return {"dags": dags, "errors": _errors(bag.import_errors | errors), "warnings": warnings}
+
+
+def _errors(texts: dict[str, str | None]) -> list[dict[str, str]]:
+    return [{"file": file, "trace": _trace(text or "")} for file, text in texts.items()]
+
+
+def _trace(text: str) -> str:
+    last = text.rstrip().rpartition("\n")[2]
+    if last.startswith("MemoryError"):
+        return text.rstrip() + "\nmemory limit"
+    return text
+
+
+def _serialize(bag: Any) -> tuple[list[dict[str, Any]], dict[str, str]]:
+    import msgspec
+
+    from airflow.sdk.configuration import conf
+    from airflow.serialization.serialized_objects import DagSerialization
+
+    depth = conf.getint("core", "dagbag_import_error_traceback_depth", fallback=2)
+    dags: list[dict[str, Any]] = []
+    errors: dict[str, str] = {}
+    for _, dag in sorted(bag.dags.items()):
+        try:
+            # Through JSON and back: what cannot be sent must fail here, where it costs this DAG and not the answer.
+            dags.append(msgspec.json.decode(msgspec.json.encode(DagSerialization.to_dict(dag))))
+        except MemoryError:
+            raise
+        except Exception:
+            file = dag.relative_fileloc or dag.fileloc
+            trace = f"DAG {dag.dag_id!r} cannot be serialised:\n{traceback.format_exc(limit=-depth)}"
+            errors[file] = f"{errors[file]}\n{trace}" if file in errors else trace
+    return dags, errors
+
+
+def find_differences(first: dict[str, Any], second: dict[str, Any]) -> list[str]:
+    """Return "dag_id: path.of.field" for all that two loads of one file do not agree on."""
+    differences: list[str] = []
+    before, after = ({dag["dag"]["dag_id"]: dag for dag in result["dags"]} for result in (first, second))
+    for dag_id in sorted(before.keys() | after.keys()):
+        if dag_id not in before or dag_id not in after:
+            differences.append(f"{dag_id}: dag_id")
+            continue
+        _compare(before[dag_id], after[dag_id], [], lambda path, dag_id=dag_id: differences.append(f"{dag_id}: {path}"))
+    if [error["file"] for error in first["errors"]] != [error["file"] for error in second["errors"]]:
+        differences.append("import errors")
+    return differences[:_MAX_DIFFERENCES]
+
+
+def _compare(before: Any, after: Any, path: list[str], report: Any) -> None:
+    if before == after:
+        return
+    if isinstance(before, list) and isinstance(after, list):
+        # Tasks have names, and keep them when others come before them.
+        before, after = _by_name(before), _by_name(after)
+    if isinstance(before, dict) and isinstance(after, dict):
+        for key in list(before) + [key for key in after if key not in before]:
+            # What serialisation wraps around a value says nothing to a reader.
+            step = [] if key in ("__var", "dag") else [str(key)]
+            if key in before and key in after:
+                _compare(before[key], after[key], path + step, report)
+            else:
+                report(".".join(path + step))
+        if list(before) != list(after) and before.keys() == after.keys() and all(map(str.isdigit, before)):
+            report(".".join(path))
+        return
+    report(".".join(path))
+
+
+def _by_name(items: list[Any]) -> dict[str, Any]:
+    names = [
+        item["__var"].get("task_id") if isinstance(item, dict) and isinstance(item.get("__var"), dict) else None
+        for item in items
+    ]
+    return {str(name if name is not None else index): item for index, (name, item) in enumerate(zip(names, items))}
