@@ -70,7 +70,9 @@ enum class Access { Token, Open };
 
 struct Route {
   std::string method;
-  std::string pattern;  ///< "/api/v2/dags/{dag_id}/dagRuns"; a parameter is one segment.
+  /// "/api/v2/dags/{dag_id}/dagRuns"; a parameter is one segment. "/variables/{key*}": the last one
+  /// may take all that is left of the path, slashes and empty segments included.
+  std::string pattern;
   Access access;
   Handler handler;
   std::string operation_id;  ///< Name in the OpenAPI document.
@@ -78,7 +80,8 @@ struct Route {
 };
 
 /// Route table. Segments are compared raw (still encoded) for literals and decoded exactly once for
-/// parameters; "//", ".", "..", empty and over-long segments never match. Literal beats parameter.
+/// parameters; "//", ".", "..", empty and over-long segments never match. Literal beats parameter
+/// beats the rest of a path.
 /// HEAD is answered by the GET route (the server drops the body); OPTIONS lists methods; a known
 /// path with another method is 405 with Allow. A Token route authenticates before it reveals
 /// anything; so does an unknown path below /api or below the first segment of any Token route.
@@ -100,14 +103,16 @@ class Router {
 
  private:
   struct Segment {
+    enum class Kind { Literal, Parameter, Rest } kind = Kind::Literal;  ///< In order of strength.
     std::string text;
-    bool is_parameter;
   };
+  using Pattern = std::vector<Segment>;
+  static Pattern pattern_from(std::string_view text);
   std::vector<std::size_t> matches(const std::vector<std::string_view>& segments) const;
   bool is_guarded(std::string_view path, const std::vector<std::size_t>& matches) const;
 
   std::vector<Route> routes_;
-  std::vector<std::vector<Segment>> patterns_;  ///< Of routes_, in the same order.
+  std::vector<Pattern> patterns_;  ///< Of routes_, in the same order.
   Authenticator authenticator_;
 };
 

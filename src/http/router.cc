@@ -18,14 +18,21 @@ std::optional<std::vector<std::string_view>> split(std::string_view path) {
   if (path.empty()) return segments;
   for (std::size_t begin = 0; begin <= path.size();) {
     const std::size_t end = std::min(path.find('/', begin), path.size());
-    const std::string_view segment = path.substr(begin, end - begin);
-    if (segment.empty() || segment == "." || segment == ".." || segment.size() > SegmentBytesMax) {
-      return std::nullopt;
-    }
-    segments.push_back(segment);
+    segments.push_back(path.substr(begin, end - begin));
     begin = end + 1;
   }
   return segments;
+}
+
+/// What a parameter takes.
+bool is_plain(std::string_view segment) {
+  return !segment.empty() && segment != "." && segment != ".." && segment.size() <= SegmentBytesMax;
+}
+
+/// The path from a segment on.
+std::string_view rest_from(const std::vector<std::string_view>& segments, std::size_t first) {
+  const char* begin = segments[first].data();
+  return {begin, static_cast<std::size_t>(segments.back().data() - begin) + segments.back().size()};
 }
 
 std::string_view first_segment(std::string_view path) {
@@ -40,18 +47,30 @@ Response not_authenticated() {
 
 }  // namespace
 
-void Router::add(Route route) {
-  const auto texts = split(route.pattern);
-  ETESIAN_CHECK(texts.has_value());
-  ETESIAN_CHECK(route.handler != nullptr);
-  std::vector<Segment> pattern;
-  for (const std::string_view text : *texts) {
-    const bool is_parameter = text.front() == '{' && text.back() == '}';
-    pattern.push_back(
-        {std::string(is_parameter ? text.substr(1, text.size() - 2) : text), is_parameter});
+Router::Pattern Router::pattern_from(std::string_view text) {
+  using Kind = Segment::Kind;
+  const auto segments = split(text);
+  ETESIAN_CHECK(segments.has_value());
+  Pattern pattern;
+  for (std::string_view segment : *segments) {
+    ETESIAN_CHECK(is_plain(segment));
+    ETESIAN_CHECK(pattern.empty() || pattern.back().kind != Kind::Rest);
+    Kind kind = Kind::Literal;
+    if (segment.front() == '{' && segment.back() == '}') {
+      segment = segment.substr(1, segment.size() - 2);
+      kind = segment.back() == '*' ? Kind::Rest : Kind::Parameter;
+      if (kind == Kind::Rest) segment.remove_suffix(1);
+    }
+    pattern.push_back({kind, std::string(segment)});
   }
+  return pattern;
+}
+
+void Router::add(Route route) {
+  ETESIAN_CHECK(route.handler != nullptr);
+  Pattern pattern = pattern_from(route.pattern);
   const auto same = [](const Segment& a, const Segment& b) {
-    return a.is_parameter == b.is_parameter && (a.is_parameter || a.text == b.text);
+    return a.kind == b.kind && (a.kind != Segment::Kind::Literal || a.text == b.text);
   };
   for (std::size_t i = 0; i < routes_.size(); ++i) {
     ETESIAN_CHECK(routes_[i].method != route.method ||
@@ -68,19 +87,25 @@ void Router::set_authenticator(Authenticator authenticator) {
 
 /// Indices of the routes on this path, the one with the earlier literal first.
 std::vector<std::size_t> Router::matches(const std::vector<std::string_view>& segments) const {
+  using Kind = Segment::Kind;
   std::vector<std::size_t> found;
   const auto fits = [](const Segment& pattern, std::string_view segment) {
-    return pattern.is_parameter || pattern.text == segment;
+    return pattern.kind == Kind::Literal ? pattern.text == segment : is_plain(segment);
   };
   for (std::size_t i = 0; i < routes_.size(); ++i) {
-    if (std::equal(patterns_[i].begin(), patterns_[i].end(), segments.begin(), segments.end(),
-                   fits)) {
+    const Pattern& pattern = patterns_[i];
+    const bool takes_rest = !pattern.empty() && pattern.back().kind == Kind::Rest;
+    const std::size_t fixed = pattern.size() - (takes_rest ? 1 : 0);
+    const bool has_length = takes_rest
+                                ? segments.size() > fixed && !rest_from(segments, fixed).empty()
+                                : segments.size() == fixed;
+    if (has_length &&
+        std::equal(pattern.begin(), pattern.begin() + static_cast<std::ptrdiff_t>(fixed),
+                   segments.begin(), fits)) {
       found.push_back(i);
     }
   }
-  const auto more_literal = [](const Segment& a, const Segment& b) {
-    return a.is_parameter < b.is_parameter;
-  };
+  const auto more_literal = [](const Segment& a, const Segment& b) { return a.kind < b.kind; };
   std::stable_sort(found.begin(), found.end(), [&](std::size_t a, std::size_t b) {
     return std::lexicographical_compare(patterns_[a].begin(), patterns_[a].end(),
                                         patterns_[b].begin(), patterns_[b].end(), more_literal);
@@ -132,10 +157,11 @@ std::variant<const Route*, Response> Router::admit(Request& head) const {
     response.headers.emplace_back("Allow", allow);
     return response;
   }
-  const auto& pattern = patterns_[*chosen];
+  const Pattern& pattern = patterns_[*chosen];
   for (std::size_t i = 0; i < pattern.size(); ++i) {
-    if (!pattern[i].is_parameter) continue;
-    auto value = percent_decode((*segments)[i]);
+    if (pattern[i].kind == Segment::Kind::Literal) continue;
+    const bool is_rest = pattern[i].kind == Segment::Kind::Rest;
+    auto value = percent_decode(is_rest ? rest_from(*segments, i) : (*segments)[i]);
     if (!value || value->find('\0') != std::string::npos) {
       return error_response(400, "path parameter '" + pattern[i].text + "': malformed escape");
     }

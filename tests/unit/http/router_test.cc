@@ -25,6 +25,10 @@ class RouterTest : public testing::Test {
     add("GET", "/api/v2/dags/{dag_id}/dagRuns/latest", Access::Token, "latest run");
     add("GET", "/api/v2/dags/all/{anything}/{run_id}", Access::Token, "earlier literal");
     add("GET", "/execution/{id}", Access::Token, "execution");
+    add("GET", "/execution/variables/{key*}", Access::Token, "variable");
+    add("DELETE", "/execution/variables/{key*}", Access::Token, "drop variable");
+    add("GET", "/execution/variables/keys", Access::Token, "variable keys");
+    add("GET", "/execution/variables/{key}/version", Access::Token, "version");
   }
   void add(std::string method, std::string pattern, Access access, std::string name) {
     router_.add({.method = std::move(method),
@@ -77,6 +81,31 @@ TEST_F(RouterTest, the_earlier_literal_wins) {
   EXPECT_EQ(said("GET", "/api/v2/dags/etl/dagRuns/latest"), "latest run for ada dag_id=etl");
   EXPECT_EQ(said("GET", "/api/v2/dags/all/dagRuns/latest"),
             "earlier literal for ada anything=dagRuns run_id=latest");
+}
+
+TEST_F(RouterTest, a_last_parameter_may_take_the_rest_of_the_path) {
+  const auto key = [&](const std::string& path) {
+    return said("GET", "/execution/variables/" + path);
+  };
+  EXPECT_EQ(key("a"), "variable for ada key=a");
+  EXPECT_EQ(key("a/b+c:d/e"), "variable for ada key=a/b+c:d/e");
+  EXPECT_EQ(key("a%2Fb%20%C3%A9/c"), "variable for ada key=a/b \xC3\xA9/c");
+  EXPECT_EQ(key("/a//b/"), "variable for ada key=/a//b/");
+  EXPECT_EQ(key("../x/./y"), "variable for ada key=../x/./y");
+  EXPECT_EQ(key(std::string(4000, 'a') + "/b").substr(0, 12), "variable for");
+  EXPECT_EQ(key("a/%zz/b"), "400");
+  EXPECT_EQ(key("a/%00/b"), "400");
+  EXPECT_EQ(key(""), "404");
+  EXPECT_EQ(said("GET", "/execution/variables"), "execution for ada id=variables");
+  EXPECT_EQ(said("GET", "/execution//a"), "404");
+}
+
+TEST_F(RouterTest, the_rest_of_a_path_is_weaker_than_literals_and_parameters) {
+  EXPECT_EQ(said("GET", "/execution/variables/keys"), "variable keys for ada");
+  EXPECT_EQ(said("DELETE", "/execution/variables/keys"), "drop variable for ada key=keys");
+  EXPECT_EQ(said("GET", "/execution/variables/a/version"), "version for ada key=a");
+  EXPECT_EQ(said("GET", "/execution/variables/a/b/version"), "variable for ada key=a/b/version");
+  EXPECT_EQ(said("GET", "/execution/variables/a/b/version", ""), "401");
 }
 
 TEST_F(RouterTest, other_spellings_of_an_open_route_never_reach_it) {
