@@ -20,9 +20,9 @@ TEST(TaskStates, MoveOnlyAsTheStateMachineSays) {
             "none: scheduled success failed upstream_failed skipped removed\n"
             "scheduled: none queued success failed upstream_failed skipped removed\n"
             "queued: none scheduled queued running success failed up_for_retry up_for_reschedule "
-            "deferred restarting skipped removed\n"
+            "deferred restarting upstream_failed skipped removed awaiting_input\n"
             "running: running success failed up_for_retry up_for_reschedule deferred restarting "
-            "skipped removed\n"
+            "upstream_failed skipped removed awaiting_input\n"
             "success: none failed skipped removed\n"
             "failed: none success skipped removed\n"
             "up_for_retry: none scheduled success failed upstream_failed skipped removed\n"
@@ -32,7 +32,9 @@ TEST(TaskStates, MoveOnlyAsTheStateMachineSays) {
             "restarting: none success failed up_for_retry skipped removed\n"
             "upstream_failed: none success failed skipped removed\n"
             "skipped: none success failed removed\n"
-            "removed: none success failed skipped\n");
+            "removed: none success failed skipped\n"
+            "awaiting_input: none scheduled success failed up_for_retry upstream_failed skipped "
+            "removed\n");
 }
 
 TEST(TaskStates, NamesReadBack) {

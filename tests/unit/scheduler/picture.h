@@ -14,6 +14,18 @@ namespace etesian::test {
 
 inline Instant at(const std::string& text) { return *instant_from_text(text); }
 
+inline LengthOf length_of(const std::string& text) {
+  LengthOf length;
+  if (text.find_first_not_of("0123456789") == std::string::npos) {
+    length.literal = std::stoi(text);
+  } else {
+    length.kind = LengthOf::Kind::Output;
+    length.task = text;
+    length.key = "return_value";
+  }
+  return length;
+}
+
 /// "b: after a c, rule=one_done, retries=2, pool=db" one line a task.
 inline DagDefinition drawing(const std::string& id, const std::string& lines) {
   DagDefinition definition;
@@ -62,6 +74,13 @@ inline DagDefinition drawing(const std::string& id, const std::string& lines) {
         task.is_setup = true;
       else if (key == "teardown")
         task.is_teardown = true, task.trigger_rule = TriggerRule::AllDoneSetupSuccess;
+      else if (key == "worker")
+        task.run = {Command::Kind::Worker, {}}, task.airflow.emplace(),
+        task.airflow->can_skip_downstream = value == "skips";
+      else if (key == "length")  // "length=3", "length=make": mapped over make's output
+        task.map = MapRule{MapRule::Combine::Product, {{"x", length_of(value)}}, {}, {}};
+      else if (key == "group")
+        task.map->group = value;
       else if (key == "past")
         task.depends_on_past = true;
       else if (key == "needs") {
