@@ -90,4 +90,13 @@ Result<std::string> Vault::unseal(std::string_view sealed, std::string_view plac
   return plain;
 }
 
+std::string Vault::derive_key(std::string_view purpose) const {
+  // Keyed with the secret, which seals records by another algorithm: neither tells of the other.
+  const std::string label = "etesian key: " + std::string(purpose);
+  std::string derived(32, '\0');
+  crypto_generichash(reinterpret_cast<unsigned char*>(derived.data()), derived.size(), bytes(label),
+                     label.size(), key_->secret, sizeof key_->secret);
+  return derived;
+}
+
 }  // namespace etesian

@@ -7,7 +7,7 @@
 #include <cmath>
 
 #include "base/json.h"
-#include "base/time_text.h"
+#include "executor/launch_basics.h"
 #include "template/template.h"
 
 namespace etesian {
@@ -196,48 +196,15 @@ Result<std::vector<std::string>> command_line(const Command& command, const Rend
   return std::vector<std::string>{"/bin/sh", "-c", argv[0]};
 }
 
-std::string iso_or_empty(std::optional<Instant> t) { return t ? to_iso(*t) : ""; }
-
-std::vector<std::pair<std::string, std::string>> standard_environment(const LaunchFacts& facts) {
-  const RunRow& run = facts.run;
-  std::optional<Instant> start, end;
-  if (run.interval) start = run.interval->start, end = run.interval->end;
-  return {{"PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"},
-          {"LANG", "C.UTF-8"},
-          {"ETESIAN_DAG_ID", facts.dag->id()},
-          {"ETESIAN_DAG_FOLDER", facts.dag->definition().folder},
-          {"ETESIAN_DAG_VERSION", facts.dag->version()},
-          {"ETESIAN_RUN_ID", run.run_id},
-          {"ETESIAN_TASK_ID", facts.dag->task(facts.task).id},
-          {"ETESIAN_TRY_NUMBER", std::to_string(facts.instance.try_number)},
-          {"ETESIAN_MAP_INDEX", std::to_string(facts.instance.key.map_index)},
-          {"ETESIAN_MAP_ARGUMENTS", facts.map_arguments},
-          {"ETESIAN_LOGICAL_DATE", iso_or_empty(run.logical_date)},
-          {"ETESIAN_DATA_INTERVAL_START", iso_or_empty(start)},
-          {"ETESIAN_DATA_INTERVAL_END", iso_or_empty(end)},
-          {"ETESIAN_PARAMS", run.conf}};
-}
-
 }  // namespace
 
 Result<wire::StartTry> build_launch(const LaunchFacts& facts) {
-  const Dag& dag = *facts.dag;
-  const Task& task = dag.task(facts.task);
+  const Task& task = facts.dag->task(facts.task);
   const Renderer renderer(facts);
-  wire::StartTry launch;
-  launch.try_id = facts.try_id;
-  launch.launch = facts.launch;
-  launch.session = facts.session;
-  launch.label = fmt::format("{}/{}/{}", dag.id(), facts.run.run_id, task.id);
-  if (facts.instance.key.map_index >= 0)
-    launch.label += fmt::format("[{}]", facts.instance.key.map_index);
-  launch.label += fmt::format(" try {}", facts.instance.try_number);
-
+  wire::StartTry launch = launch_without_command(facts);
   auto argv = command_line(task.run, renderer);
   if (!argv) return argv.error();
   launch.argv = std::move(*argv);
-
-  launch.environment = standard_environment(facts);
   for (const auto& [name, source] : task.environment) {
     auto value = renderer.render(source);
     if (!value) return value.error();
@@ -245,20 +212,12 @@ Result<wire::StartTry> build_launch(const LaunchFacts& facts) {
     std::erase_if(launch.environment, same);
     launch.environment.emplace_back(name, std::move(*value));
   }
-  launch.working_folder = dag.definition().folder;
   if (task.working_folder) {
     auto folder = renderer.render(*task.working_folder);
     if (!folder) return folder.error();
     launch.working_folder =
         folder->starts_with('/') ? *folder : launch.working_folder + "/" + *folder;
   }
-  launch.timeout = task.timeout.value_or(Duration{0});
-  launch.kill_grace = task.kill_grace;
-  launch.cpu = task.cpu;
-  launch.memory_bytes = task.memory_bytes;
-  launch.output_bytes_max = task.output_bytes_max;
-  launch.log_pattern = task.retry.on_log;
-  launch.secrets = facts.secrets;
   for (std::string& secret : renderer.take_secrets()) launch.secrets.push_back(std::move(secret));
   return launch;
 }

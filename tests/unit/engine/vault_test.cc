@@ -177,5 +177,16 @@ TEST_F(VaultTest, AFolderThatDoesNotExistIsSaid) {
   EXPECT_EQ(vault.error().code, ErrorCode::NotFound);
 }
 
+TEST_F(VaultTest, derived_keys_follow_from_key_and_purpose_alone) {
+  const auto vault = open();
+  const std::string derived = vault->derive_key("worker-token");
+  EXPECT_EQ(derived.size(), 32U);
+  EXPECT_EQ(open()->derive_key("worker-token"), derived);
+  EXPECT_NE(vault->derive_key("worker-tokens"), derived);
+  EXPECT_NE(vault->derive_key(""), derived);
+  EXPECT_NE(open("other key")->derive_key("worker-token"), derived);
+  EXPECT_NE(*read_file(path("key"), 100), derived);
+}
+
 }  // namespace
 }  // namespace etesian
