@@ -47,10 +47,12 @@ json::value timetable_description(const Dag* dag) {
 }  // namespace
 
 std::string_view operator_of(const Task& task) {
+  if (task.airflow) return task.airflow->operator_type;
   switch (task.run.kind) {
     case Command::Kind::Empty: return "Empty";
     case Command::Kind::Argv: return "Command";
     case Command::Kind::Shell: return "Shell";
+    case Command::Kind::Worker: return "Worker";
   }
   return "Empty";
 }

@@ -21,7 +21,7 @@ json::object dag_details_json(const DagFacts& facts);
 json::object dag_version_json(const DagVersion& version);
 json::object task_json(const Dag& dag, TaskIndex index);
 
-/// "Command", "Shell" or "Empty": what stands where Airflow names the operator's class.
+/// The operator's class of an Airflow task, else "Command", "Shell" or "Empty".
 std::string_view operator_of(const Task& task);
 
 }  // namespace etesian::api
