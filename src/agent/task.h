@@ -68,6 +68,10 @@ struct Task {
 
   Ticks wake_at = kNever;  ///< Key in the worker's timer set.
   const Key& key() const { return claim.key; }
+  /// Where its last lines are kept; null: nobody will ask for them.
+  std::deque<std::string>* kept_tail() {
+    return claim.log_pattern.empty() && !claim.output_is_last_line ? nullptr : &tail;
+  }
 };
 
 }  // namespace etesian::agent

@@ -303,8 +303,7 @@ void Worker::read_streams() {
     still_ready.emplace_back(slot, stream);
     if (!capture.has_batch())
       capture.frame_lines(
-          {&task->log, &task->mask, task->claim.log_pattern.empty() ? nullptr : &task->tail,
-           hooks_.on_line ? &hooks_.on_line : nullptr},
+          {&task->log, &task->mask, task->kept_tail(), hooks_.on_line ? &hooks_.on_line : nullptr},
           at, Capture::Until::LastNewline);
   }
   ready_.swap(still_ready);

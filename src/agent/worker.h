@@ -76,6 +76,7 @@ class Worker {
   bool run_process(Task& task, const wire::StartTry& launch, SpawnFailure& failure);
   void add_task(std::unique_ptr<Task> task);
   std::string output_path(const Key& key) const;
+  std::string own_folder(const Key& key) const;
 
   // worker_stop.cc
   void order_stop(Task& task, std::uint8_t cause, Duration grace, const std::string& reason);
@@ -96,6 +97,7 @@ class Worker {
   void finish(std::vector<Task*>& complete);
   wire::ExitRecord make_record(Task& task);
   void judge(Task& task, wire::ExitRecord& record);
+  std::string last_line(Task& task);
   void take_output(Task& task, wire::ExitRecord& record);
   bool log_matches(const Task& task);
   void release(Task& task);

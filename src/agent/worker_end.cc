@@ -6,10 +6,13 @@
 
 #include <algorithm>
 #include <cstring>
+#include <filesystem>
 
 #include "agent/worker.h"
+#include "base/bytes.h"
 #include "base/json.h"
 #include "base/log.h"
+#include "logs/reader.h"
 #include "wire/causes.h"
 
 namespace etesian::agent {
@@ -134,7 +137,7 @@ bool Worker::end_leftovers(Task& task) {
 
 bool Worker::drain(Task& task) {
   const std::uint32_t slot = task.claim.slot;
-  const LineSink sink{&task.log, &task.mask, task.claim.log_pattern.empty() ? nullptr : &task.tail,
+  const LineSink sink{&task.log, &task.mask, task.kept_tail(),
                       hooks_.on_line ? &hooks_.on_line : nullptr};
   for (int stream = 0; stream < 2; ++stream) {
     Capture& capture = task.streams[stream];
@@ -253,7 +256,28 @@ void Worker::judge(Task& task, wire::ExitRecord& record) {
   take_output(task, record);
 }
 
+/// The last thing that the task printed. What an earlier worker read is in the log alone.
+std::string Worker::last_line(Task& task) {
+  if (!task.tail.empty()) return task.tail.back();
+  constexpr std::uint64_t kLookBack = 100;
+  const std::uint64_t lines = task.log.lines();
+  if (lines == 0) return "";
+  const std::uint64_t from = lines > kLookBack ? lines - kLookBack : 1;
+  const auto page = logs::Reader(options_.log_folder)
+                        .read(task.claim.key.try_id, task.log.segment(), task.log.offset(), from,
+                              kLookBack + 1, std::size_t{1} << 20);
+  if (!page) return "";
+  for (auto line = page->lines.rbegin(); line != page->lines.rend(); ++line)
+    if (line->stream != logs::Line::Stream::System) return line->bytes;
+  return "";
+}
+
 void Worker::take_output(Task& task, wire::ExitRecord& record) {
+  if (task.claim.output_is_last_line) {
+    if (record.cause == wire::cause::kExit && record.exit_code == 0)
+      record.output = json::serialize(json::string(valid_utf8(last_line(task))));
+    return;
+  }
   const std::string path = output_path(task.key());
   const auto text = read_file(path, task.claim.output_bytes_max);
   if (!text && text.error().code == ErrorCode::NotFound) return;
@@ -290,6 +314,10 @@ void Worker::release(Task& task) {
   if (task.wake_at != kNever) timers_.erase({task.wake_at, slot});
   if (task.cgroup) task.cgroup->remove();
   if (task.has_output) ::unlink(output_path(task.key()).c_str());
+  if (task.claim.has_own_folder) {
+    std::error_code ignored;  // What a task left behind read-only stays; it harms nobody.
+    std::filesystem::remove_all(own_folder(task.key()), ignored);
+  }
   const bool is_clean = task.pid == 0 || (task.is_at_end[0] && task.is_at_end[1]);
   by_slot_[slot] = nullptr;
   --running_;

@@ -1,5 +1,9 @@
 #include <fmt/format.h>
+#include <sys/stat.h>
+
 #include <sys/epoll.h>
+#include <cerrno>
+#include <cstring>
 
 #include <cerrno>
 
@@ -12,6 +16,8 @@ namespace etesian::agent {
 std::string Worker::output_path(const Key& key) const {
   return fmt::format("{}/tries/{}.{}.json", options_.folder, to_text(key.try_id), key.launch);
 }
+
+std::string Worker::own_folder(const Key& key) const { return output_path(key) + ".d"; }
 
 void Worker::refuse(const Key& key, wire::Refused::Reason reason, const std::string& message) {
   if (link_) link_->send(wire::Refused{reason, key.try_id, key.launch, message});
@@ -80,6 +86,8 @@ std::unique_ptr<Task> Worker::claim(const wire::StartTry& launch, std::uint32_t 
   record.kill_grace = launch.kill_grace;
   record.output_bytes_max = launch.output_bytes_max;
   record.log_pattern = launch.log_pattern;
+  record.output_is_last_line = launch.output_is_last_line;
+  record.has_own_folder = launch.has_own_folder;
   record.has_secrets = !launch.secrets.empty();
   record.has_cgroup = (launch.cpu > 0 || launch.memory_bytes != 0) && Cgroup::is_available();
   record.slot = slot;
@@ -111,9 +119,14 @@ bool Worker::run_process(Task& task, const wire::StartTry& launch, SpawnFailure&
     failure.message = "start the task: its secrets are larger than 64 KiB";
     return false;
   }
-  if (launch.working_folder.empty() || launch.working_folder.front() != '/') {
-    failure.message = fmt::format("enter the working folder '{}': it is not an absolute path",
-                                  launch.working_folder);
+  const std::string folder = launch.has_own_folder ? own_folder(key) : launch.working_folder;
+  if (folder.empty() || folder.front() != '/') {
+    failure.message =
+        fmt::format("enter the working folder '{}': it is not an absolute path", folder);
+    return false;
+  }
+  if (launch.has_own_folder && ::mkdir(folder.c_str(), 0700) != 0 && errno != EEXIST) {
+    failure.message = fmt::format("make the folder '{}': {}", folder, std::strerror(errno));
     return false;
   }
   std::vector<std::pair<std::string, std::string>> environment = launch.environment;
@@ -122,7 +135,7 @@ bool Worker::run_process(Task& task, const wire::StartTry& launch, SpawnFailure&
   SpawnPlan plan;
   plan.argv = &launch.argv;
   plan.environment = &environment;
-  plan.working_folder = launch.working_folder;
+  plan.working_folder = folder;
   plan.stdin_fd = null_.get();
   plan.stdout_path = pipes_->path(slot, 0);
   plan.stderr_path = pipes_->path(slot, 1);

@@ -6,6 +6,7 @@
 #include <memory>
 #include <vector>
 
+#include "airflow/sources.h"
 #include "app/up.h"
 #include "app/version.h"
 #include "cli/commands.h"
@@ -51,6 +52,12 @@ void add_process_commands(CLI::App& app, cli::Chosen& chosen) {
   starting->add_option("--port", options->port, "Port; 0 = a free one, printed");
   starting->add_flag("--allow-plain-http", options->allow_plain_http,
                      "Listen beyond this machine without TLS (put a TLS proxy in front instead)");
+  starting
+      ->add_option("--airflow-python", options->airflow_python,
+                   "Python that has Airflow, for a folder with Airflow DAG files (default: that of "
+                   "the folder's .venv, or one made in the home folder)")
+      ->envname("ETESIAN_AIRFLOW_PYTHON")
+      ->check(CLI::ExistingFile);
   starting->callback([&chosen, options] {
     options->program = own_path();
     chosen = [options] { return up(*options); };
@@ -126,5 +133,8 @@ int main(int argc, char** argv) {
   // Its options end at the command, which may have any options of its own.
   if (argc > 1 && std::string_view(argv[1]) == "init")
     return etesian::init::main_of(argc - 1, argv + 1);
+  // Launched once for each task of an Airflow DAG: nothing but that is set up.
+  if (argc > 1 && std::string_view(argv[1]) == "airflow-task")
+    return etesian::airflow::hand_over_task();
   return etesian::run(argc, argv);
 }

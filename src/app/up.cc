@@ -12,13 +12,16 @@
 
 #include "agent/agent.h"
 #include "api/api.h"
+#include "app/airflow_setup.h"
 #include "app/version.h"
 #include "base/file.h"
 #include "base/log.h"
+#include "engine/dag_watch.h"
 #include "engine/engine.h"
 #include "executor/local_executor.h"
 #include "http/http.h"
 #include "store/store.h"
+#include "task_api/task_api.h"
 
 namespace etesian {
 namespace {
@@ -88,7 +91,8 @@ bool is_loopback(const std::string& host) {
 }
 
 /// What would keep the server from listening, found before any work is started.
-Result<Done> check_address(const UpOptions& options) {
+/// Returns the port, the free one that was found for 0.
+Result<std::uint16_t> check_address(const UpOptions& options) {
   if (!is_loopback(options.host) && !options.allow_plain_http)
     return Error{ErrorCode::Denied,
                  "listen on " + options.host +
@@ -99,24 +103,38 @@ Result<Done> check_address(const UpOptions& options) {
   probe.port = options.port;
   auto server = http::Server::start(probe, std::make_shared<http::Router>());
   if (!server) return server.error();
-  return Done{};
+  return (*server)->port();
 }
 
-Result<std::unique_ptr<Engine>> start_engine(const UpOptions& options, const Home& home) {
-  auto vault = Vault::open(home.key());
-  if (!vault) return vault.error();
+Result<std::unique_ptr<Engine>> start_engine(const UpOptions& options, const Home& home,
+                                             std::uint16_t port,
+                                             const std::shared_ptr<Vault>& vault) {
   auto store = open_sqlite_store(home.database(), {});
   if (!store) return store.error();
   Engine::Parts parts;
   parts.clock = std::make_shared<SystemClock>();
   parts.random = std::make_shared<SystemRandom>();
   parts.store = std::move(*store);
-  parts.vault = *vault;
+  parts.vault = vault;
   parts.make_executor = [&](Executor::Sink sink) {
     return start_local_executor({home.agent(), {options.program, "agent", "--home", home.folder}},
                                 std::move(sink));
   };
-  return Engine::start({.dags_folder = options.dags, .limits = {}}, std::move(parts));
+  EngineOptions engine_options;
+  auto airflow = set_up_airflow({.dags = options.dags,
+                                 .home = home.folder,
+                                 .program = options.program,
+                                 .python = options.airflow_python},
+                                *vault, port, parts.clock);
+  if (!airflow) return airflow.error();
+  if (*airflow) {
+    engine_options.worker_place = (*airflow)->place;
+    parts.dag_sources.push_back((*airflow)->dag_source);
+    parts.make_trigger_host = (*airflow)->trigger_host;
+  }
+  if (!*airflow || has_native_dags(options.dags))
+    parts.dag_sources.push_back(dag_watch(options.dags, parts.clock));
+  return Engine::start(std::move(engine_options), std::move(parts));
 }
 
 }  // namespace
@@ -128,9 +146,12 @@ int up(const UpOptions& options) {
   raise_descriptor_limit();
   const sigset_t ends = block_end_signals();
   const Home home = home_at(options.home);
-  if (auto free = check_address(options); !free) return fail(free.error());
+  const auto port = check_address(options);
+  if (!port) return fail(port.error());
   if (auto made = make_folders(home.folder); !made) return fail(made.error());
-  auto engine = start_engine(options, home);
+  auto vault = Vault::open(home.key());
+  if (!vault) return fail(vault.error());
+  auto engine = start_engine(options, home, *port, *vault);
   if (!engine) return fail(engine.error());
 
   const char* given = std::getenv("ETESIAN_ADMIN_PASSWORD");
@@ -140,9 +161,10 @@ int up(const UpOptions& options) {
   if (!accounts) return fail(accounts.error());
   const std::shared_ptr<http::Router> router =
       api::make_router(**engine, *accounts, {.log_folder = home.logs(), .version = kVersion});
+  task_api::add_routes(*router, **engine, {.token_key = (*vault)->derive_key("worker-token")});
   http::ServerOptions server_options;
   server_options.host = options.host;
-  server_options.port = options.port;
+  server_options.port = *port;
   auto server = http::Server::start(server_options, router);
   if (!server) return fail(server.error());
   print_welcome(options, (*server)->port(), login_sentence(made_password, given));

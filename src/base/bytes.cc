@@ -110,6 +110,17 @@ bool is_utf8(std::string_view text) {
   return true;
 }
 
+std::string valid_utf8(std::string_view text) {
+  std::string valid;
+  valid.reserve(text.size());
+  while (!text.empty()) {
+    const std::size_t n = utf8_sequence(text);
+    valid += n != 0 ? text.substr(0, n) : std::string_view("\xEF\xBF\xBD");
+    text.remove_prefix(n != 0 ? n : 1);
+  }
+  return valid;
+}
+
 std::string file_name_from_id(std::string_view text) {
   std::string out;
   out.reserve(text.size());

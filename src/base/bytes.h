@@ -14,6 +14,8 @@ std::uint32_t crc32c(std::string_view data, std::uint32_t seed = 0);
 std::string base64(std::string_view data);
 /// False when `text` is not valid UTF-8 (overlong forms and surrogates are invalid).
 bool is_utf8(std::string_view text);
+/// `text` with U+FFFD in place of every byte that belongs to no valid sequence.
+std::string valid_utf8(std::string_view text);
 /// `text` with every byte that is not [A-Za-z0-9_.-] as %XX, and a leading '.' encoded too, so that
 /// no id can name another folder. The one way an id becomes a file name.
 std::string file_name_from_id(std::string_view text);

@@ -477,6 +477,11 @@ StoreThread::After Loop::release(const Effect& effect) {
         if (durable && l.triggers_) l.triggers_->watch(e);
       };
     }
+    StoreThread::After operator()(const Effect::Callback& e) const {
+      return [&l = loop, e](const Result<Sequence>& durable) {
+        if (durable && l.triggers_) l.triggers_->call(e);
+      };
+    }
     StoreThread::After operator()(const Effect::Unwatch& e) const {
       return [&l = loop, e](const Result<Sequence>& durable) {
         if (durable && l.triggers_) l.triggers_->unwatch(e.try_id);

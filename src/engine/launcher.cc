@@ -81,6 +81,8 @@ Result<wire::StartTry> Launcher::launch(const World& world, const Effect::Start&
   facts.launch = start.launch;
   facts.session = open->session;
   if (dag->task(start.key.task).run.kind != Command::Kind::Worker) return build_launch(facts);
+  if (worker_place_ && open->worker == kNativeLane)
+    return build_native_launch(facts, worker_place_->environment);
   if (!worker_place_)
     return Error{ErrorCode::Unavailable, "launch: no Python environment with Airflow is at hand"};
   return build_worker_launch(facts, *worker_place_);

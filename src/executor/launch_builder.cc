@@ -7,6 +7,7 @@
 #include <cmath>
 
 #include "base/json.h"
+#include "base/time_text.h"
 #include "executor/launch_basics.h"
 #include "template/template.h"
 
@@ -196,6 +197,20 @@ Result<std::vector<std::string>> command_line(const Command& command, const Rend
   return std::vector<std::string>{"/bin/sh", "-c", argv[0]};
 }
 
+/// The variables that operators export. Source: context_to_airflow_vars of the task SDK 1.3.2.
+std::vector<std::pair<std::string, std::string>> airflow_context(const LaunchFacts& facts) {
+  std::vector<std::pair<std::string, std::string>> variables = {
+      {"AIRFLOW_CTX_DAG_ID", facts.dag->id()},
+      {"AIRFLOW_CTX_TASK_ID", facts.dag->task(facts.task).id},
+      {"AIRFLOW_CTX_TRY_NUMBER", std::to_string(facts.instance.try_number)},
+      {"AIRFLOW_CTX_DAG_RUN_ID", facts.run.run_id}};
+  const std::string& owner = facts.dag->task(facts.task).airflow->owner;
+  if (!owner.empty()) variables.emplace_back("AIRFLOW_CTX_DAG_OWNER", owner);
+  if (facts.run.logical_date)
+    variables.emplace_back("AIRFLOW_CTX_LOGICAL_DATE", to_iso(*facts.run.logical_date));
+  return variables;
+}
+
 }  // namespace
 
 Result<wire::StartTry> build_launch(const LaunchFacts& facts) {
@@ -218,6 +233,38 @@ Result<wire::StartTry> build_launch(const LaunchFacts& facts) {
     launch.working_folder =
         folder->starts_with('/') ? *folder : launch.working_folder + "/" + *folder;
   }
+  for (std::string& secret : renderer.take_secrets()) launch.secrets.push_back(std::move(secret));
+  return launch;
+}
+
+Result<wire::StartTry> build_native_launch(
+    const LaunchFacts& facts, const std::vector<std::pair<std::string, std::string>>& inherited) {
+  const Task& task = facts.dag->task(facts.task);
+  const Renderer renderer(facts);
+  wire::StartTry launch = launch_without_command(facts);
+  auto command = renderer.render(task.airflow->native->words.front());
+  if (!command) return command.error();
+  // As the operator does: one stream, and whatever bash is found first.
+  launch.argv = {"bash", "-c", "exec 2>&1; " + *command};
+  launch.environment.clear();
+  const auto put = [&launch](const std::string& name, std::string value) {
+    std::erase_if(launch.environment, [&](const auto& entry) { return entry.first == name; });
+    launch.environment.emplace_back(name, std::move(value));
+  };
+  if (task.airflow->native_inherits_environment) launch.environment = inherited;
+  for (const auto& [name, source] : task.environment) {
+    auto value = renderer.render(source);
+    if (!value) return value.error();
+    put(name, std::move(*value));
+  }
+  for (auto& [name, value] : airflow_context(facts)) put(name, std::move(value));
+  launch.has_own_folder = !task.working_folder;
+  if (task.working_folder) {
+    auto folder = renderer.render(*task.working_folder);
+    if (!folder) return folder.error();
+    launch.working_folder = std::move(*folder);
+  }
+  launch.output_is_last_line = true;
   for (std::string& secret : renderer.take_secrets()) launch.secrets.push_back(std::move(secret));
   return launch;
 }

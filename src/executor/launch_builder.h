@@ -40,6 +40,11 @@ struct LaunchFacts {
 /// Errors: InvalidInput, "<file>:<line>:<column>: <what>" of the template that failed.
 Result<wire::StartTry> build_launch(const LaunchFacts& facts);
 
+/// The launch of an Airflow task that needs no Python (AirflowTask::native): as its worker would
+/// run the command. `inherited`: what that worker would have found in its environment.
+Result<wire::StartTry> build_native_launch(
+    const LaunchFacts& facts, const std::vector<std::pair<std::string, std::string>>& inherited);
+
 /// Values of a mapped argument: rendered natively (docs/dag-format.md#map). Used when a map's
 /// source is a template. Errors as build_launch.
 Result<std::string> evaluate_map_source(const LaunchFacts& facts, const TemplateText& source);

@@ -117,7 +117,13 @@ struct AirflowTask {
   std::string operator_type;  ///< Class: "BashOperator".
   std::string operator_name;  ///< As shown: "@task.bash"; the class where it has no other name.
   std::string queue = "default";
+  std::string owner = "airflow";
   bool can_skip_downstream = false;  ///< May leave a "skipmixin_key" that holds for later clears.
+  /// What the agent can run itself, without Python, to the same end (docs/airflow.md#native-lane);
+  /// Task::environment and working_folder belong to it. Absent: the worker must run it.
+  std::optional<Command> native;
+  bool native_inherits_environment = true;  ///< Else it sees `environment` alone.
+  bool has_failure_callback = false, has_retry_callback = false;
   friend bool operator==(const AirflowTask&, const AirflowTask&) = default;
 };
 
@@ -165,6 +171,7 @@ enum class Overlap : std::uint8_t { Wait, Skip, CancelOldest };
 /// Where an Airflow DAG comes from.
 struct AirflowSource {
   std::string bundle = "dags-folder";
+  bool has_success_callback = false, has_failure_callback = false;
   std::string serialized;  ///< The SDK's JSON object {"__version", "dag", …}, as text.
   friend bool operator==(const AirflowSource&, const AirflowSource&) = default;
 };

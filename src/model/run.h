@@ -91,6 +91,9 @@ struct WorkerReport {
 std::string to_json_text(const WorkerReport& report);
 Result<WorkerReport> report_from_json(const std::string& text);
 
+/// TryRow::worker of an Airflow task that the agent runs itself.
+inline constexpr const char* kNativeLane = "native";
+
 /// One launch of a task instance's command. Open until `outcome` is there.
 struct TryRow {
   Uuid id;
@@ -109,7 +112,8 @@ struct TryRow {
   TaskState final_state = TaskState::None;  ///< Of the instance when this try ended.
   std::optional<StopOrder> stop;            ///< Ordered, not confirmed yet while the try is open.
   LogPlace log;
-  std::string worker;    ///< Of an SDK worker: "host user pid"; empty: it has not said hello yet.
+  /// Of an SDK worker: "host user pid"; empty: it has not said hello yet. kNativeLane: no worker.
+  std::string worker;
   std::string report;    ///< Its report as JSON (WorkerReport); empty: none.
   std::string rendered;  ///< JSON object of its rendered template fields; empty: none.
 };

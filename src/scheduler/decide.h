@@ -44,8 +44,19 @@ struct Effect {
   struct Unwatch {
     Uuid try_id;
   };
+  /// Code of an Airflow DAG file is to be called: its run has ended, or one of its workers died
+  /// without a word. Told once; a crash of the server in between loses it.
+  struct Callback {
+    std::shared_ptr<const Dag> dag;
+    RunRow run;  ///< As it is now.
+    enum class Of { Dag, Task } of = Of::Dag;
+    std::optional<InstanceRow> instance;  ///< Of::Dag: the one that ended last, if any.
+    Uuid try_id;                          ///< Of::Task: of the instance's last try.
+    bool is_failure = false;              ///< Of::Task: false means "will be retried".
+    std::string reason;  ///< Airflow's word: "success", "task_failure", "timed_out", ….
+  };
   std::string executor;
-  std::variant<Start, Stop, Revoke, Inquire, Acknowledge, Watch, Unwatch> what;
+  std::variant<Start, Stop, Revoke, Inquire, Acknowledge, Watch, Unwatch, Callback> what;
 };
 
 /// Everything that one event leads to.

@@ -212,6 +212,7 @@ void Stepper::finish(const OpenTry& open, Outcome outcome) {
   if (!row.first_started_at) row.first_started_at = row.started_at;
   row.ended_at = outcome.ended_at;
   const bool is_worker =
+      open.row.worker != kNativeLane &&
       s_.find(row.key.run)->dag->task(row.key.task).run.kind == Command::Kind::Worker;
   const bool succeeded = is_worker ? reports_success(open.row) : is_success(outcome);
   if (!is_worker && succeeded && !outcome.output.empty() && !parse_json(outcome.output)) {

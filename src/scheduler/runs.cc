@@ -176,17 +176,37 @@ void Stepper::examine_run(RunKey key) {
     for (const TaskIndex leaf : run->dag->leaves())
       for (const InstanceRow& item : run->nodes[leaf].items)
         failed = failed || item.state == Failed || item.state == UpstreamFailed;
-    return end_run(*run, failed ? RunState::Failed : RunState::Success,
-                   failed ? "a task that ends the run failed" : "all tasks ended");
+    const RunState state = failed ? RunState::Failed : RunState::Success;
+    call_back(*run, state, failed ? "task_failure" : "success");
+    return end_run(*run, state, failed ? "a task that ends the run failed" : "all tasks ended");
   }
   if (const auto timeout = run->dag->definition().run_timeout) {
     const Instant at = run->row.started_at.value_or(moment_.now) + *timeout;
+    if (at <= moment_.now) call_back(*run, RunState::Failed, "timed_out");
     if (at <= moment_.now)
       return stop_run(*run, RunState::Failed, Skipped, Skipped, false,
                       fmt::format("run timeout of {}", to_text(*timeout)));
     s_.run_timers.insert({at, key});
   }
-  if (is_deadlocked(*run)) end_run(*run, RunState::Failed, "deadlock: no task can run any more");
+  if (!is_deadlocked(*run)) return;
+  call_back(*run, RunState::Failed, "all_tasks_deadlocked");
+  end_run(*run, RunState::Failed, "deadlock: no task can run any more");
+}
+
+void Stepper::call_back(const Run& run, RunState state, const char* reason) {
+  const auto& airflow = run.dag->definition().airflow;
+  const bool is_failure = state == RunState::Failed;
+  if (!airflow || !(is_failure ? airflow->has_failure_callback : airflow->has_success_callback))
+    return;
+  Effect::Callback call{run.dag, run.row, Effect::Callback::Of::Dag, {}, {}, is_failure, reason};
+  call.run.state = state;
+  call.run.ended_at = moment_.now;
+  // The context of the callback names the task instance that ended last.
+  for (const Node& node : run.nodes)
+    for (const InstanceRow& item : node.items)
+      if (item.ended_at && (!call.instance || *item.ended_at >= *call.instance->ended_at))
+        call.instance = item;
+  decision_.effects.push_back({kTriggerHost, std::move(call)});
 }
 
 /// Nothing is under way, and what is left waits for upstreams that have all ended.

@@ -214,6 +214,8 @@ void Stepper::start(Run& run, TaskIndex task) {
   opened.executor = run.dag->task(task).executor;
   opened.session = s_.executors[opened.executor].session;
   opened.queued_at = moment_.now;
+  const auto& airflow = run.dag->task(task).airflow;
+  if (s_.limits.has_native_lane && airflow && airflow->native) opened.worker = kNativeLane;
   row.state = Queued;
   row.queued_at = moment_.now;
   row.open_try = opened.id;

@@ -126,6 +126,10 @@ class Stepper {
   /// Stops or settles all that is unfinished; the run ends in `state` after the drain.
   void stop_run(Run& run, RunState state, TaskState running, TaskState waiting, bool by_user,
                 const std::string& reason);
+  void call_back(const Run& run, RunState state, const char* reason);
+  /// A worker died without a word, or a trigger ended the task: its own callbacks did not run.
+  void call_back(const Run& run, const InstanceKey& key, const Uuid& try_id,
+                 const std::string& reason);
   bool is_deadlocked(const Run& run) const;
   void stop_others_after(const InstanceRow& failed);
   Run& create_run(RunRow row, const std::shared_ptr<const Dag>& dag);

@@ -154,7 +154,11 @@ void Stepper::finish_worker(const OpenTry& open, Outcome outcome, InstanceRow ro
       outcome.message = open.row.worker.empty() ? "the worker never started the task"
                                                 : "the worker ended without a report";
     row.resume.clear();
-    return fail(open, std::move(outcome), std::move(row));
+    const InstanceKey key = row.key;
+    const Uuid try_id = open.row.id;
+    const std::string reason = outcome.message;
+    fail(open, std::move(outcome), std::move(row));
+    return call_back(*s_.find(key.run), key, try_id, reason);
   }
   row.ended_at = report->ended_at;
   if (is_resting(report->state)) return rest(open, std::move(outcome), std::move(row), *report);
@@ -176,6 +180,18 @@ void Stepper::finish_worker(const OpenTry& open, Outcome outcome, InstanceRow ro
   const InstanceRow ended = row;
   close(open, std::move(outcome), std::move(row), std::move(reason));
   if (ended.state == Failed && run.dag->definition().fail_fast) stop_others_after(ended);
+}
+
+void Stepper::call_back(const Run& run, const InstanceKey& key, const Uuid& try_id,
+                        const std::string& reason) {
+  const auto& airflow = run.dag->task(key.task).airflow;
+  const InstanceRow& row = *std::as_const(s_).find(key);
+  const bool is_failure = row.state == Failed;
+  if (!airflow || (!is_failure && row.state != UpForRetry)) return;
+  if (!(is_failure ? airflow->has_failure_callback : airflow->has_retry_callback)) return;
+  decision_.effects.push_back(
+      {kTriggerHost, Effect::Callback{run.dag, run.row, Effect::Callback::Of::Task, row, try_id,
+                                      is_failure, reason}});
 }
 
 void Stepper::rest(const OpenTry& open, Outcome outcome, InstanceRow row,
@@ -256,10 +272,12 @@ void Stepper::on(const EndInstance& e) {
     row.wake_at = moment_.now + airflow_retry_delay(task.retry, run.row.dag_id, task.id,
                                                     run.row.logical_date, row.try_number);
     row.resume.clear();
-    return move(std::move(row), "its trigger says that it failed");
+    move(std::move(row), "its trigger says that it failed");
+    return call_back(run, e.key, e.try_id, "its trigger says that it failed");
   }
   for (const auto& [name, json_text] : e.outputs) emit(OutputStored{e.key, name, json_text, {}});
   set_state(row, e.to, fmt::format("its trigger says {}", to_text(e.to)));
+  call_back(run, e.key, e.try_id, "its trigger says that it failed");
   if (e.to == Failed && run.dag->definition().fail_fast)
     stop_others_after(*std::as_const(s_).find(e.key));
 }

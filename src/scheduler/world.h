@@ -21,6 +21,7 @@ struct Limits {
   Duration suspect_after = std::chrono::seconds(30);  ///< Silence of an agent.
   int catchup_runs_per_step = 64;                     ///< Runs created at one instant for one DAG.
   int map_length_max = 1024 * 8;
+  bool has_native_lane = true;  ///< Airflow tasks that need no Python are run without it.
 };
 
 class World;

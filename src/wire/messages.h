@@ -35,6 +35,10 @@ struct StartTry {
   std::uint32_t output_bytes_max = 256 << 10;
   std::vector<std::string> secrets;  ///< Values masked in the log before it is stored.
   std::string log_pattern;  ///< RE2; searched in the last 100 lines at the end. Empty: none.
+  /// The output is the last line that it printed, as a JSON string; no $ETESIAN_OUTPUT.
+  bool output_is_last_line = false;
+  /// Runs in an empty folder of its own, removed at the end; `working_folder` is not looked at.
+  bool has_own_folder = false;
 };
 
 /// The durable end of a launch: written and fsynced before anybody is told of the death.
