@@ -3,14 +3,16 @@
 One warm process imports Airflow once and forks for every piece of user code:
 
 * ``__main__``   the command line; takes the descriptors and hands over to ``host``
-* ``host``       the parent's event loop: control channel, task socket, children, deadlines
+* ``host``       what the server's messages do; ``loop`` its event loop, children and deadlines
 * ``framing``    length-prefixed JSON, the form of every message
 * ``warm``       what is imported and built once, before the first fork
 * ``process``    what a forked child needs: sessions, limits, killing a tree, cgroups
 * ``parse``      the child that loads one DAG file
 * ``callback``   the child that runs one callback request
 * ``task``       the forked task supervisor: the SDK's supervisor, tied to the stub that asked for it
-* ``trigger``    the asyncio process that runs all triggers
+* ``job``        a bounded child: deadline, tail of output, one answer
+* ``tasks``      the socket that stubs connect to
+* ``trigger``    the asyncio process that runs all triggers; ``triggers`` the parent's side of it, ``trigger_log`` its output
 * ``comms``      Variables, Connections and the rest of the Execution API for code that is not a task
 * ``credential`` keeps the host's own token out of reach of tasks
 

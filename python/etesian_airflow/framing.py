@@ -15,8 +15,11 @@ class FrameError(Exception):
 
 
 def to_json(message: dict[str, Any]) -> bytes:
-    """Return *message* as JSON. Text that is not valid Unicode loses the offending characters, not the message."""
-    return json.dumps(message, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
+    """Return *message* as JSON; ValueError when it holds what JSON cannot, NaN for one.
+
+    Text that is not valid Unicode loses the offending characters, not the message.
+    """
+    return json.dumps(message, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode("utf-8", "replace")
 
 
 def to_frame(body: bytes) -> bytes:

@@ -15,6 +15,7 @@ from etesian_airflow.credential import Credential
 from etesian_airflow.job import Bounds, Job, Outcome
 from etesian_airflow.loop import Channel, Loop, complain
 from etesian_airflow.tasks import TaskSocket
+from etesian_airflow.triggers import Triggers
 
 _PARSE_OUTPUT = 16 << 10
 _CALLBACK_OUTPUT = 64 << 10
@@ -30,11 +31,15 @@ class Host:
         self._credential = credential
         self._control = Channel(self._loop, control, self._obey, lambda why: self._leave(why))
         self._tasks = TaskSocket(self._loop, socket_path, credential, self._end_when_idle)
+        self._triggers = Triggers(self._loop, credential, self._control.send, self._end_when_idle)
         self._jobs: set[Job] = set()
         self._is_retiring = False
         self._operations: dict[str, Callable[[dict[str, Any]], None]] = {
             "parse": self._parse,
             "callback": self._callback,
+            "trigger": self._triggers.start,
+            "cancel": self._triggers.cancel,
+            "persisted": self._triggers.confirm,
             "retire": self._retire,
             "stat": self._stat,
         }
@@ -127,16 +132,17 @@ class Host:
                 "op": "stat",
                 "rss_bytes": pages * resource.getpagesize(),
                 "tasks": self._tasks.running,
-                "triggers": 0,
+                "triggers": len(self._triggers),
             }
         )
 
     def _end_when_idle(self) -> None:
-        if self._is_retiring and self._tasks.is_idle and not self._jobs:
+        if self._is_retiring and self._tasks.is_idle and not self._jobs and not self._triggers:
             self._loop.stop()
 
     def _leave(self, why: str) -> NoReturn:
         complain(f"the control channel ended ({why}): leaving; {self._tasks.running} tasks go on")
+        self._triggers.stop()
         for job in self._jobs:
             job.kill("the server is gone")
         os._exit(0)

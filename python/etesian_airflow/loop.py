@@ -212,6 +212,11 @@ class Channel:
         self._unsent.append(memoryview(framing.to_frame(body)))
         self._write()
 
+    def drain(self) -> None:
+        """Take in what has arrived by now."""
+        while self._is_open and self._read():
+            pass
+
     def close(self) -> None:
         """End the connection without calling back."""
         if self._is_open:
@@ -243,17 +248,18 @@ class Channel:
             self._awaited = awaited
             self._loop.watch(self._connection, awaited, self._serve)
 
-    def _read(self) -> None:
+    def _read(self) -> bool:
+        """Take in one piece; return whether there may be more."""
         try:
             data = self._connection.recv(_READ)
         except (BlockingIOError, InterruptedError):
-            return
+            return False
         except OSError as error:
             self._lose(f"receive: {error}")
-            return
+            return False
         if not data:
             self._lose("closed by the peer")
-            return
+            return False
         try:
             for body in self._reader.feed(data):
                 try:
@@ -261,10 +267,11 @@ class Channel:
                 except framing.FrameError as error:
                     self.send({"op": "error", "error": str(error)})
                 if not self._is_open:
-                    return
+                    return False
         except framing.FrameError as error:
             self.send({"op": "error", "error": str(error)})
             self._lose(str(error))
+        return True
 
     def _lose(self, why: str) -> None:
         if self._is_open:

@@ -29,7 +29,7 @@ sys.path.insert(0, str(PACKAGE_ROOT))
 from etesian_airflow import framing  # noqa: E402
 
 # Long enough for a loaded machine: it is only ever waited out by a test that fails.
-PATIENCE_S = 60.0
+PATIENCE_S = 20.0
 HOST_TOKEN = "token-of-the-host"
 
 
@@ -448,8 +448,13 @@ class HostTest(unittest.TestCase):
         cls.addClassCleanup(shutil.rmtree, cls.folder, True)
         cls.api = Api()
         cls.addClassCleanup(cls.api.close)
+        cls.prepare()
         cls.host = Host(cls.folder, cls.api)
         cls.addClassCleanup(cls.host.close)
+
+    @classmethod
+    def prepare(cls) -> None:
+        """Set up what the host must find when it starts."""
 
     def stub(self) -> Stub:
         """Return a new stub that is closed at the end of the test."""
