@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 import traceback
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -138,30 +139,32 @@ def find_differences(first: dict[str, Any], second: dict[str, Any]) -> list[str]
         if dag_id not in before or dag_id not in after:
             differences.append(f"{dag_id}: dag_id")
             continue
-        _compare(before[dag_id], after[dag_id], [], lambda path, dag_id=dag_id: differences.append(f"{dag_id}: {path}"))
+        paths: list[str] = []
+        _compare(before[dag_id], after[dag_id], [], paths.append)
+        differences += [f"{dag_id}: {path}" for path in paths]
     if [error["file"] for error in first["errors"]] != [error["file"] for error in second["errors"]]:
         differences.append("import errors")
     return differences[:_MAX_DIFFERENCES]
 
 
-def _compare(before: Any, after: Any, path: list[str], report: Any) -> None:
+def _compare(before: Any, after: Any, path: list[str], report: Callable[[str], None]) -> None:
     if before == after:
         return
     if isinstance(before, list) and isinstance(after, list):
         # Tasks have names, and keep them when others come before them.
         before, after = _by_name(before), _by_name(after)
-    if isinstance(before, dict) and isinstance(after, dict):
-        for key in list(before) + [key for key in after if key not in before]:
-            # What serialisation wraps around a value says nothing to a reader.
-            step = [] if key in ("__var", "dag") else [str(key)]
-            if key in before and key in after:
-                _compare(before[key], after[key], path + step, report)
-            else:
-                report(".".join(path + step))
-        if list(before) != list(after) and before.keys() == after.keys() and all(map(str.isdigit, before)):
+        if before.keys() == after.keys() and list(before) != list(after):
             report(".".join(path))
+    if not isinstance(before, dict) or not isinstance(after, dict):
+        report(".".join(path))
         return
-    report(".".join(path))
+    for key in before | after:
+        # What serialisation wraps around a value says nothing to a reader.
+        step = path if key in ("__var", "dag") else [*path, str(key)]
+        if key in before and key in after:
+            _compare(before[key], after[key], step, report)
+        else:
+            report(".".join(step))
 
 
 def _by_name(items: list[Any]) -> dict[str, Any]:

@@ -135,23 +135,27 @@ def _kill(pid: int) -> None:
 
 
 def join_cgroup_of(pid: int) -> None:
-    """Move this process into the cgroup of *pid* when it is another one and may be entered; else change nothing."""
+    """Move this process into the cgroups of *pid* that are not its own, as far as it may; else change nothing."""
+    theirs, own = _cgroups(str(pid)), _cgroups("self")
+    for controllers, path in theirs.items():
+        if own.get(controllers) == path:
+            continue
+        # Version 2 has one hierarchy without a name; version 1 one for each set of controllers.
+        try:
+            with open(f"/sys/fs/cgroup/{controllers}{path}/cgroup.procs", "w", encoding="ascii") as file:
+                file.write(str(os.getpid()))
+        except OSError:
+            pass
+
+
+def _cgroups(process: str) -> dict[str, str]:
+    """Return {controllers: path} of a process, empty when it is gone."""
     try:
-        with open(f"/proc/{pid}/cgroup", encoding="utf-8") as theirs, open("/proc/self/cgroup", encoding="utf-8") as ours:
-            path, own = _unified_path(theirs.read()), _unified_path(ours.read())
-        if path is None or path == own:
-            return
-        with open(f"/sys/fs/cgroup{path}/cgroup.procs", "w", encoding="ascii") as file:
-            file.write(str(os.getpid()))
+        with open(f"/proc/{process}/cgroup", encoding="utf-8") as file:
+            fields = [line.rstrip("\n").split(":", 2) for line in file]
     except OSError:
-        pass
-
-
-def _unified_path(text: str) -> str | None:
-    for line in text.splitlines():
-        if line.startswith("0::"):
-            return line[3:]
-    return None
+        return {}
+    return {controllers: path for _, controllers, path in fields}
 
 
 def describe_end(status: int) -> str | None:

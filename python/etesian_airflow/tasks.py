@@ -73,14 +73,21 @@ class TaskSocket:
                 if error.errno not in (errno.EMFILE, errno.ENFILE):
                     complain(f"accept a task: {error}")
                     return
-                os.close(self._reserve)
-                try:
-                    self._listener.accept()[0].close()
-                except OSError:
-                    pass
-                self._reserve = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
+                if not self._drop_one(self._listener):
+                    return
                 continue
             self._requests.add(_Request(self._loop, connection, self))
+
+    def _drop_one(self, listener: socket.socket) -> bool:
+        """End a connection that there is no descriptor for; return False when none waits."""
+        os.close(self._reserve)
+        try:
+            listener.accept()[0].close()
+        except OSError:
+            return False
+        finally:
+            self._reserve = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
+        return True
 
     def _close_copies(self) -> None:
         os.close(self._reserve)

@@ -7,6 +7,8 @@ import importlib
 import platform
 from typing import Any
 
+from etesian_airflow.task import workload_adapter
+
 _MODULES = (
     "airflow.executors.workloads",
     "airflow.executors.base_executor",
@@ -69,6 +71,7 @@ def prepare() -> dict[str, Any]:
         "python": platform.python_version(),
     }
     _build_caches()
+    _unbind_loggers()
     importlib.import_module("airflow.settings").dispose_orm(do_log=False)
     gc.collect()
     gc.freeze()
@@ -90,7 +93,17 @@ def _build_caches() -> None:
     get_schema_version_migrator()
     get_importer_registry()
     load_remote_log_handler()
-    # Importing these on first use takes the most time of all that a first DAG file does.
-    from etesian_airflow.task import workload_adapter
-
     workload_adapter()
+
+
+def _unbind_loggers() -> None:
+    """Let loggers that were used in the parent take on what a child configures.
+
+    structlog binds a logger to the configuration of its first use, here to the host's standard error.
+    """
+    import structlog
+
+    lazy = type(structlog.get_logger())
+    for thing in gc.get_objects():
+        if type(thing) is lazy:
+            vars(thing).pop("bind", None)

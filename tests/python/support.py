@@ -78,6 +78,7 @@ class Api:
         self.connections: dict[str, dict[str, Any]] = {}
         self.should_retry: set[str] = set()
         self.refuse_run: set[str] = set()
+        self.fail_run_once: set[str] = set()
         self._changed = threading.Condition()
         api = self
 
@@ -132,6 +133,9 @@ class Api:
         if parts[0] == "xcoms" and method == "GET":
             return 404, {"detail": {"reason": "not_found", "message": "no such XCom"}}
         if parts[-1] == "run":
+            if parts[1] in self.fail_run_once:
+                self.fail_run_once.remove(parts[1])
+                return 503, {"detail": "later"}
             if parts[1] in self.refuse_run:
                 detail = {"reason": "invalid_state", "message": "no", "previous_state": "success"}
                 return 409, {"detail": detail}
@@ -364,7 +368,7 @@ class Stub:
         message = {
             "op": "run",
             "workload": self.workload(file, dag_id, task_id),
-            "env": {"AIRFLOW__WORKERS__MIN_HEARTBEAT_INTERVAL": "1"},
+            "env": {},
             "unset": [],
             "server": self._host.api.url,
             "cwd": None,
@@ -435,6 +439,30 @@ class Stub:
         return bytes(self._output["stderr"]).decode()
 
 
+def children_of(pid: int) -> list[int]:
+    """Return the ids of the children of *pid*."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                fields = (entry / "stat").read_text().rpartition(")")[2].split()
+            except OSError:
+                continue
+            if int(fields[1]) == pid and fields[0] not in "ZX":
+                found.append(int(entry.name))
+    return found
+
+
+def kill_at_end(test: unittest.TestCase, pid: int) -> None:
+    """See to it that a process of the test does not outlive it."""
+
+    def kill() -> None:
+        if is_alive(pid):
+            os.kill(pid, signal.SIGKILL)
+
+    test.addCleanup(kill)
+
+
 class HostTest(unittest.TestCase):
     """Tests that share one host, one API and one folder."""
 
@@ -461,27 +489,3 @@ class HostTest(unittest.TestCase):
         stub = Stub(self.host)
         self.addCleanup(stub.close)
         return stub
-
-
-def children_of(pid: int) -> list[int]:
-    """Return the ids of the children of *pid*."""
-    found = []
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            try:
-                fields = (entry / "stat").read_text().rpartition(")")[2].split()
-            except OSError:
-                continue
-            if int(fields[1]) == pid and fields[0] not in "ZX":
-                found.append(int(entry.name))
-    return found
-
-
-def kill_at_end(test: unittest.TestCase, pid: int) -> None:
-    """See to it that a process of the test does not outlive it."""
-
-    def kill() -> None:
-        if is_alive(pid):
-            os.kill(pid, signal.SIGKILL)
-
-    test.addCleanup(kill)

@@ -143,6 +143,10 @@ class Shared(BaseEventTrigger):
     def shared_stream_key(self):
         return ("one",)
 
+    async def run(self):
+        raise NotImplementedError
+        yield
+
     @classmethod
     async def open_shared_stream(cls, kwargs):
         while True:
