@@ -91,8 +91,8 @@ struct OutputFilter {
   std::string dag_id;
   std::optional<std::string> run_id, task_id, name;
   std::optional<std::int32_t> map_index;
-  /// Of this and earlier runs by logical date (runs without one are left out).
-  std::optional<Instant> logical_date_lte;
+  /// Of runs at or before this date: the logical one, run_after where there is none.
+  std::optional<Instant> date_lte;
   bool has_values = true;      ///< False: `json` is left empty and long texts are not read.
   int limit = -1, offset = 0;  ///< -1: all.
 };
@@ -161,8 +161,8 @@ class Store {
   virtual Result<std::vector<OutputRow>> outputs(const std::string& dag_id,
                                                  const std::string& run_id,
                                                  const std::string& task_id) = 0;
-  /// Order: newest logical date first (runs without one last, the latest made first), then task
-  /// order, map index, name.
+  /// Order: newest run first by that date, the later made one among equals; then task order, map
+  /// index, name.
   virtual Result<std::vector<OutputRow>> outputs(const OutputFilter& filter) = 0;
   virtual Result<std::vector<PoolRow>> pools() = 0;
   virtual Result<std::vector<VariableRow>> variables() = 0;

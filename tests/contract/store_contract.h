@@ -229,6 +229,7 @@ TEST_P(StoreContract, outputs_are_found_by_name_over_runs) {
   RunRow undated = f.run_row(4, dag, 0);
   undated.run_id = "manual__4";
   undated.logical_date.reset();
+  undated.run_after = instant("2026-01-02T12:00");
   f.must({DagChanged{dag, false}, DagChanged{other, false}, RunCreated{f.run_row(1, dag, 2), dag},
           RunCreated{f.run_row(2, dag, 1), dag}, RunCreated{f.run_row(3, dag, 3), dag},
           RunCreated{undated, dag}, RunCreated{f.run_row(5, other, 1), other}});
@@ -245,7 +246,7 @@ TEST_P(StoreContract, outputs_are_found_by_name_over_runs) {
               row.name + "=" + row.json + " ";
     return text;
   };
-  EXPECT_EQ(seen(), "3a-1.x=3 1a0.a/b?=\"\" 1a0.x=null 1a2.x=2 1b-1.x=[1.50] 2a-1.x={} 4a-1.x=4 ");
+  EXPECT_EQ(seen(), "3a-1.x=3 1a0.a/b?=\"\" 1a0.x=null 1a2.x=2 1b-1.x=[1.50] 4a-1.x=4 2a-1.x={} ");
   filter.limit = 2;
   filter.offset = 3;
   EXPECT_EQ(seen(), "1a2.x=2 1b-1.x=[1.50] ");
@@ -255,11 +256,13 @@ TEST_P(StoreContract, outputs_are_found_by_name_over_runs) {
   filter.dag_id = "etl";
   filter.task_id = "a";
   filter.name = "x";
-  filter.logical_date_lte = f.run_row(1, dag, 2).logical_date;
-  EXPECT_EQ(seen(), "1a0.x=null 1a2.x=2 2a-1.x={} ");
+  filter.date_lte = f.run_row(1, dag, 2).logical_date;
+  EXPECT_EQ(seen(), "1a0.x=null 1a2.x=2 4a-1.x=4 2a-1.x={} ");
   filter.map_index = -1;
+  EXPECT_EQ(seen(), "4a-1.x=4 2a-1.x={} ");
+  filter.date_lte = instant("2026-01-02T11:59");
   EXPECT_EQ(seen(), "2a-1.x={} ");
-  filter.logical_date_lte.reset();
+  filter.date_lte.reset();
   filter.map_index = 2;
   filter.run_id = f.run_row(1, dag, 2).run_id;
   filter.has_values = false;

@@ -277,25 +277,23 @@ Result<std::vector<OutputRow>> MemoryStore::outputs(const std::string& dag_id,
 }
 
 Result<std::vector<OutputRow>> MemoryStore::outputs(const OutputFilter& filter) {
+  const auto date_of = [](const RunRow& run) { return run.logical_date.value_or(run.run_after); };
   std::vector<OutputRow> rows;
   for (const auto& [key, output] : outputs_) {
     const RunRow& run = runs_.at(key.first.run);
-    const std::string& task = task_id(run, key.first.task);
+    const std::string task = task_id(run, key.first.task);
     if (run.dag_id != filter.dag_id || !is(filter.run_id, run.run_id) ||
         !is(filter.task_id, task) || !is(filter.map_index, key.first.map_index) ||
-        !is(filter.name, key.second) ||
-        (filter.logical_date_lte &&
-         (!run.logical_date || *run.logical_date > *filter.logical_date_lte)))
+        !is(filter.name, key.second) || (filter.date_lte && date_of(run) > *filter.date_lte))
       continue;
     rows.push_back({key.first, run.dag_id, run.run_id, task, key.second,
                     filter.has_values ? output.json : std::string(), output.at});
   }
-  std::stable_sort(rows.begin(), rows.end(), [this](const OutputRow& a, const OutputRow& b) {
-    const auto newness = [this](const OutputRow& row) {
-      return std::pair(runs_.at(row.key.run).logical_date, row.key.run);
-    };
-    return newness(a) > newness(b);
-  });
+  const auto newness = [&](const OutputRow& row) {
+    return std::pair(date_of(runs_.at(row.key.run)), row.key.run);
+  };
+  std::stable_sort(rows.begin(), rows.end(),
+                   [&](const OutputRow& a, const OutputRow& b) { return newness(a) > newness(b); });
   const auto begin = std::min(rows.size(), static_cast<std::size_t>(filter.offset));
   const auto count = filter.limit < 0 ? rows.size() : static_cast<std::size_t>(filter.limit);
   rows.erase(rows.begin(), rows.begin() + static_cast<std::ptrdiff_t>(begin));

@@ -263,7 +263,7 @@ Result<std::vector<OutputRow>> SqliteStore::outputs(const OutputFilter& filter) 
       "JOIN output o ON o.run = r.key AND o.task = k.task");
   selection.where(" AND r.dag = (SELECT key FROM dag WHERE dag_id = ?)", filter.dag_id);
   selection.where(" AND r.run_id = ?", filter.run_id);
-  selection.where(" AND r.logical_date <= ?", filter.logical_date_lte);
+  selection.where(" AND coalesce(r.logical_date, r.run_after) <= ?", filter.date_lte);
   selection.where(" AND k.task_id = ?", filter.task_id);
   selection.where(" AND o.map_index = ?", filter.map_index);
   selection.where(" AND o.name = ?", filter.name);
@@ -274,7 +274,7 @@ Result<std::vector<OutputRow>> SqliteStore::outputs(const OutputFilter& filter) 
         filter.has_values
             ? Sql("o.run, o.task, o.map_index, r.run_id, k.task_id, o.name, o.at, o.json")
             : Sql("o.run, o.task, o.map_index, r.run_id, k.task_id, o.name, o.at, ''"),
-        Sql("r.logical_date DESC, r.key DESC, o.task, o.map_index, o.name"),
+        Sql("coalesce(r.logical_date, r.run_after) DESC, r.key DESC, o.task, o.map_index, o.name"),
         {.limit = filter.limit, .offset = filter.offset, .order_by = {}});
     while (s.step())
       rows.push_back({{s.integer(0), static_cast<TaskIndex>(s.integer(1)), s.small(2)},
