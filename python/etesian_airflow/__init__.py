@@ -14,6 +14,7 @@ One warm process imports Airflow once and forks for every piece of user code:
 * ``tasks``      the socket that stubs connect to
 * ``trigger``    the asyncio process that runs all triggers; ``triggers`` the parent's side of it, ``trigger_log`` its output
 * ``comms``      Variables, Connections and the rest of the Execution API for code that is not a task
+* ``logs``       how log records look in children
 * ``credential`` keeps the host's own token out of reach of tasks
 
 User code never runs in the parent, so that nothing it does can outlast its own child.

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from etesian_airflow import framing, process
+from etesian_airflow import framing, logs, process
 from etesian_airflow.comms import Comms, enter_client_context
 from etesian_airflow.credential import Credential
 from etesian_airflow.parse import let_faults_kill
@@ -20,12 +20,11 @@ def run(message: dict[str, Any], answer: int, credential: Credential) -> None:
     import structlog
 
     from airflow.dag_processing.processor import DagFileProcessorProcess
-    from airflow.sdk.log import configure_logging
 
     own = os.getpid()
     comms = Comms(credential, DagFileProcessorProcess._handle_request, _task_instance_of(message["request"]))
     enter_client_context(comms)
-    configure_logging(json_output=True, output=sys.stdout.buffer)
+    logs.write_json()
     let_faults_kill()
     process.adopt_orphans()
     if message.get("memory_bytes"):

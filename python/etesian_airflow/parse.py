@@ -5,13 +5,12 @@ from __future__ import annotations
 import faulthandler
 import os
 import signal
-import sys
 import traceback
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from etesian_airflow import framing, process
+from etesian_airflow import framing, logs, process
 from etesian_airflow.comms import Comms, enter_client_context
 from etesian_airflow.credential import Credential
 
@@ -29,7 +28,8 @@ def run(request: dict[str, Any], answer: int, credential: Credential, first: byt
 
     own = os.getpid()
     enter_client_context(Comms(credential, DagFileProcessorProcess._handle_request))
-    log_plainly()
+    logs.write_text()
+    logs.quieten_the_loader()
     let_faults_kill()
     process.adopt_orphans()
     if request.get("memory_bytes"):
@@ -49,17 +49,6 @@ def run(request: dict[str, Any], answer: int, credential: Credential, first: byt
         pipe.write(framing.to_frame(body))
     process.kill_tree(own)
     os._exit(0)
-
-
-def log_plainly() -> None:
-    """Send log records of this process to standard output as readable lines, without the loader's own chatter."""
-    from airflow.sdk.configuration import conf
-    from airflow.sdk.log import configure_logging
-
-    levels = conf.get("logging", "namespace_levels", fallback=None) or ""
-    # What these would say is in the answer: the errors with their tracebacks.
-    conf.set("logging", "namespace_levels", f"airflow.dag_processing=critical {levels}")
-    configure_logging(json_output=False, output=sys.stdout, colored_console_log=False)
 
 
 def let_faults_kill() -> None:

@@ -15,11 +15,10 @@ import selectors
 import signal
 import socket
 import struct
-import sys
 from types import CodeType, FrameType
 from typing import Any, NoReturn
 
-from etesian_airflow import framing, process
+from etesian_airflow import framing, logs, process
 
 _READ = 1 << 16
 # How soon after a child's end the supervisor is woken again when it was not waiting at that very moment.
@@ -49,9 +48,15 @@ def run(request: dict[str, Any], connection: socket.socket, reader: framing.Fram
     *reader* may hold bytes that came after the request.
     """
     process.join_cgroup_of(peer_of(connection))
-    for name in request.get("unset") or ():
+    environment, unset = request.get("env") or {}, request.get("unset") or ()
+    for name in unset:
         os.environ.pop(name, None)
-    os.environ.update(request.get("env") or {})
+    os.environ.update(environment)
+    # Without a log path the task's lines take the same road as the supervisor's, each once and in order.
+    if any(name.startswith("AIRFLOW__LOGGING__") for name in (*environment, *unset)):
+        logs.write_json_as_configured_now()
+    else:
+        logs.write_json()
     link = StubLink(connection, reader)
     link.watch()
     link.send({"op": "started", "pid": os.getpid()})
@@ -67,10 +72,6 @@ def _run_workload(request: dict[str, Any]) -> int:
     import structlog
 
     from airflow.executors.base_executor import BaseExecutor
-    from airflow.sdk.log import configure_logging
-
-    # Without a log path the task's lines take the same road as the supervisor's, each once and in order.
-    configure_logging(output=sys.stdout.buffer, json_output=True)
     log = structlog.get_logger(logger_name="supervisor")
     try:
         if request.get("cwd"):

@@ -7,17 +7,25 @@ import importlib
 import platform
 from typing import Any
 
+from etesian_airflow import logs
 from etesian_airflow.task import workload_adapter
 
 _MODULES = (
     "airflow.executors.workloads",
     "airflow.executors.base_executor",
     "airflow.callbacks.callback_requests",
+    "airflow.dag_processing.bundles.local",
     "airflow.dag_processing.bundles.manager",
     "airflow.dag_processing.dagbag",
     "airflow.dag_processing.processor",
     "airflow.jobs.triggerer_job_runner",
+    "airflow.models.dagwarning",
     "airflow.sdk",
+    "airflow.sdk.definitions.asset.metadata",
+    "airflow.sdk.definitions.decorators",
+    "airflow.sdk.definitions.decorators.condition",
+    "airflow.sdk.definitions.decorators.setup_teardown",
+    "airflow.sdk.definitions.decorators.task_group",
     "airflow.sdk.execution_time.callback_supervisor",
     "airflow.sdk.execution_time.secrets",
     "airflow.sdk.execution_time.supervisor",
@@ -26,10 +34,16 @@ _MODULES = (
     "airflow.sdk.serde",
     "airflow.serialization.decoders",
     "airflow.serialization.serialized_objects",
+    "airflow.timetables.interval",
+    "airflow.timetables.trigger",
     "airflow.triggers.base",
+    "airflow.utils.dag_version_inflation_checker",
+    "encodings.idna",
+    "greenback",
     "jinja2.ext",
     "jinja2.nativetypes",
     "jinja2.sandbox",
+    "setproctitle",
 )
 # Nice to have: a missing one, say because a user runs without the standard provider, is no error.
 _OPERATORS = tuple(
@@ -71,7 +85,8 @@ def prepare() -> dict[str, Any]:
         "python": platform.python_version(),
     }
     _build_caches()
-    _unbind_loggers()
+    logs.build_styles()
+    logs.unbind_loggers()
     importlib.import_module("airflow.settings").dispose_orm(do_log=False)
     gc.collect()
     gc.freeze()
@@ -94,16 +109,3 @@ def _build_caches() -> None:
     get_importer_registry()
     load_remote_log_handler()
     workload_adapter()
-
-
-def _unbind_loggers() -> None:
-    """Let loggers that were used in the parent take on what a child configures.
-
-    structlog binds a logger to the configuration of its first use, here to the host's standard error.
-    """
-    import structlog
-
-    lazy = type(structlog.get_logger())
-    for thing in gc.get_objects():
-        if type(thing) is lazy:
-            vars(thing).pop("bind", None)
