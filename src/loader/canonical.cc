@@ -83,7 +83,12 @@ void each_field(F& f, const AirflowTask*) {
   f("operator_type", &AirflowTask::operator_type);
   f("operator_name", &AirflowTask::operator_name);
   f("queue", &AirflowTask::queue);
+  f("owner", &AirflowTask::owner);
   f("can_skip_downstream", &AirflowTask::can_skip_downstream);
+  f("native", &AirflowTask::native);
+  f("native_inherits_environment", &AirflowTask::native_inherits_environment);
+  f("has_failure_callback", &AirflowTask::has_failure_callback);
+  f("has_retry_callback", &AirflowTask::has_retry_callback);
 }
 
 template <class F>

@@ -15,6 +15,7 @@ enum class CanonicalUse {
 
 /// Canonical JSON (sorted keys) of a definition: equal definitions, equal text. Members at their
 /// defaults are left out, so that a member added later does not change the versions of older DAGs.
+/// An Airflow definition is what the SDK serialised, and its place (loader/airflow_canonical.h).
 std::string to_canonical(const DagDefinition& definition, CanonicalUse use);
 /// Inverse of `to_canonical` for Storage. Errors: Corrupt.
 Result<DagDefinition> definition_from_canonical(const std::string& text);

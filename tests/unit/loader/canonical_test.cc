@@ -85,10 +85,18 @@ class Drawing {
     s.catchup = maybe();
     return s;
   }
+  LengthOf length_of(int depth) {
+    LengthOf length;
+    length.kind = static_cast<LengthOf::Kind>(random_.below(5));
+    length.literal = number();
+    length.task = maybe() ? text() : "";
+    if (depth > 0) length.parts = {length_of(depth - 1), length_of(depth - 1)};
+    return length;
+  }
   Task task() {
     Task t;
     t.id = text();
-    t.run = {static_cast<Command::Kind>(random_.below(3)), {template_text(), template_text()}};
+    t.run = {static_cast<Command::Kind>(random_.below(4)), {template_text(), template_text()}};
     if (maybe()) t.environment = {{text(), template_text()}};
     if (maybe()) t.working_folder = template_text();
     t.after = {text()};
@@ -96,7 +104,20 @@ class Drawing {
     t.decides = static_cast<Decides>(random_.below(3));
     t.skip_on_exit = maybe() ? std::vector<int>{} : std::vector<int>{1, 2};
     if (maybe())
-      t.map = MapRule{MapRule::Combine::Zip, {{"a", "[1,2]"}, {"b", template_text()}}, number()};
+      t.map = MapRule{MapRule::Combine::Zip,
+                      {{"a", "[1,2]"}, {"b", template_text()}, {"c", length_of(2)}},
+                      number(),
+                      maybe() ? text() : ""};
+    if (maybe()) {
+      AirflowTask& airflow = t.airflow.emplace();
+      airflow.operator_type = text();
+      airflow.queue = text();
+      airflow.owner = text();
+      airflow.can_skip_downstream = maybe();
+      if (maybe()) airflow.native = Command{Command::Kind::Shell, {template_text()}};
+      airflow.native_inherits_environment = maybe();
+      airflow.has_retry_callback = maybe();
+    }
     if (maybe()) t.needs = {need()};
     t.retry.times = maybe() ? RetryRule::kForever : number();
     t.retry.backoff = 1.25;

@@ -1,0 +1,22 @@
+#pragma once
+#include <optional>
+#include <vector>
+
+#include "base/json.h"
+#include "model/dag.h"
+
+namespace etesian::airflow_json {
+
+/// The tasks of a serialised DAG, in the order of its file, and what their own dates say about its
+/// runs.
+struct AirflowTasks {
+  std::vector<Task> tasks;
+  std::optional<Instant> start, end;  ///< Of the schedule: Airflow's time restriction.
+  std::string owner;                  ///< Owners that tasks name, as Airflow lists them.
+};
+
+/// `dag`: the member "dag" of the SDK's object; `client_defaults`: its "tasks", may be null.
+/// Throws Refused.
+AirflowTasks tasks_from(const json::object& dag, const json::object* client_defaults);
+
+}  // namespace etesian::airflow_json
