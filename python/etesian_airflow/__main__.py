@@ -7,6 +7,7 @@ import os
 import signal
 import socket
 import sys
+import threading
 import traceback
 from pathlib import Path
 
@@ -28,8 +29,13 @@ def main() -> int:
     credential = Credential.take_from_environment()
     try:
         from etesian_airflow.host import Host
+        from etesian_airflow.loop import complain
 
         versions = warm.prepare()
+        if threading.active_count() > 1:
+            # What they hold at the moment of a fork is held for ever in the child.
+            names = ", ".join(thread.name for thread in threading.enumerate())
+            complain(f"importing Airflow has started threads, which makes forking unsafe: {names}")
         host = Host(control, arguments.socket, credential)
     except BaseException:
         control.sendall(framing.encode({"op": "broken", "error": traceback.format_exc()}))

@@ -7,7 +7,6 @@ import os
 import resource
 import socket
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, NoReturn
 
 from etesian_airflow import callback, framing, parse
@@ -48,6 +47,7 @@ class Host:
         """Say that the host is ready, then serve."""
         self._control.send({"op": "ready", **versions, "pid": os.getpid()})
         self._loop.run()
+        self._control.finish()
 
     def _obey(self, message: dict[str, Any]) -> None:
         operation = self._operations.get(str(message.get("op")))
@@ -56,7 +56,7 @@ class Host:
             return
         try:
             operation(message)
-        except (KeyError, TypeError, ValueError) as error:
+        except Exception as error:
             text = f"{message['op']}: {type(error).__name__}: {error}"
             self._control.send({"op": "error", "id": message.get("id"), "error": text})
 
@@ -89,8 +89,7 @@ class Host:
             reply["unstable"] = [f"the second time: {outcome.failure} while parsing"]
         answers = [told.answer, outcome.answer if first else None]
         if told.failure:
-            error = {"file": _relative(message), "trace": f"{told.failure} while parsing"}
-            reply |= {"dags": [], "errors": [error], "warnings": []}
+            reply |= parse.failed(message["file"], message["bundle_path"], f"{told.failure} while parsing")
         # The DAGs are JSON already, and may be many: they pass through without being read.
         bodies = [framing.to_json(reply)] + [answer for answer in answers if answer]
         self._control.send_body(b"{" + b",".join(body[1:-1] for body in bodies) + b"}")
@@ -146,11 +145,3 @@ class Host:
         for job in self._jobs:
             job.kill("the server is gone")
         os._exit(0)
-
-
-def _relative(message: dict[str, Any]) -> str:
-    """Return the path of the file as Airflow names it in import errors."""
-    try:
-        return str(Path(message["file"]).relative_to(message["bundle_path"]))
-    except ValueError:
-        return message["file"]

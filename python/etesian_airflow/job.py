@@ -50,15 +50,27 @@ class Job:
         self._failure: str | None = None
         self._output = b""
         self._pid = 0
+        self._answer_end = -1
+        self._output_end = -1
         self._timer: Timer | None = None
         self._started = 0.0
 
     def start(self) -> None:
         """Fork. When that fails the job is done at once, with that as its failure."""
         self._started = time.monotonic()
-        self._answer_end, answer = os.pipe()
-        self._output_end, output = os.pipe()
+        ends: list[int] = []
+        try:
+            ends += os.pipe()
+            ends += os.pipe()
+            self._fork(*ends)
+        except OSError as error:
+            for descriptor in ends:
+                os.close(descriptor)
+            self._on_done(Outcome(None, f"fork: {error}", "", 0.0, 0.0))
+
+    def _fork(self, answer_end: int, answer: int, output_end: int, output: int) -> None:
         parent = os.getpid()
+        self._answer_end, self._output_end = answer_end, output_end
 
         def be_child() -> None:
             process.die_with_parent(parent)
@@ -67,13 +79,7 @@ class Job:
             process.use_stdio(output, output)
             self._main(answer)
 
-        try:
-            self._pid = self._loop.fork(be_child, Child(self._end, self._clean_up))
-        except OSError as error:
-            for descriptor in (self._answer_end, answer, self._output_end, output):
-                os.close(descriptor)
-            self._on_done(Outcome(None, f"fork: {error}", "", 0.0, 0.0))
-            return
+        self._pid = self._loop.fork(be_child, Child(self._end, process.kill_group))
         os.close(answer)
         os.close(output)
         for descriptor, read in ((self._answer_end, self._read_answer), (self._output_end, self._read_output)):
@@ -118,9 +124,6 @@ class Job:
             return False
         self._output = (self._output + data)[-self._bounds.output_bytes :]
         return True
-
-    def _clean_up(self, pid: int) -> None:
-        process.kill_group(pid)
 
     def _end(self, status: int, usage: resource.struct_rusage) -> None:
         if self._timer:

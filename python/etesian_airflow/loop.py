@@ -217,6 +217,17 @@ class Channel:
         while self._is_open and self._read():
             pass
 
+    def finish(self) -> None:
+        """Wait until the peer has taken what it was sent, or has gone, then end the connection."""
+        if self._is_open:
+            self._connection.setblocking(True)
+            try:
+                while self._unsent:
+                    self._connection.sendall(self._unsent.popleft())
+            except OSError:
+                pass
+        self.close()
+
     def close(self) -> None:
         """End the connection without calling back."""
         if self._is_open:

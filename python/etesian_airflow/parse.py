@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import faulthandler
 import os
 import signal
@@ -17,6 +18,8 @@ from etesian_airflow.credential import Credential
 # How the child says that memory ran out where no Python exception could carry it to the answer.
 MEMORY_EXIT_CODE = 71
 _MAX_DIFFERENCES = 100
+# What the parent adds has its place in the same frame.
+_MAX_ANSWER = framing.MAX_FRAME - (1 << 20)
 
 
 def run(request: dict[str, Any], answer: int, credential: Credential, first: bytes | None) -> None:
@@ -35,10 +38,18 @@ def run(request: dict[str, Any], answer: int, credential: Credential, first: byt
     if request.get("memory_bytes"):
         process.limit_memory(int(request["memory_bytes"]))
     try:
-        result = load(request["file"], request["bundle"], request["bundle_path"])
+        try:
+            result = load(request["file"], request["bundle"], request["bundle_path"])
+        except MemoryError:
+            raise
+        except BaseException:
+            result = failed(request["file"], request["bundle_path"], traceback.format_exc())
         if first is not None:
             result = {"unstable": find_differences(framing.decode(first), result)}
         body = framing.to_json(result)
+        if len(body) > _MAX_ANSWER:
+            trace = f"{len(body)} bytes of serialised DAGs are more than {_MAX_ANSWER}"
+            body = framing.to_json(failed(request["file"], request["bundle_path"], trace))
     except MemoryError:
         os._exit(MEMORY_EXIT_CODE)
     if os.getpid() != own:
@@ -85,6 +96,13 @@ def load(file: str, bundle: str, bundle_path: str) -> dict[str, Any]:
     warnings = [text for texts in bag.captured_warnings.values() for text in texts]
     warnings += dict.fromkeys(warning["message"] for warning in stability.get_formatted_warnings(bag.dag_ids))
     return {"dags": dags, "errors": _errors(bag.import_errors | errors), "warnings": warnings}
+
+
+def failed(file: str, bundle_path: str, trace: str) -> dict[str, Any]:
+    """Return the result of a file that gave nothing but *trace*, named as Airflow names it in import errors."""
+    with contextlib.suppress(ValueError):
+        file = str(Path(file).relative_to(bundle_path))
+    return {"dags": [], "errors": [{"file": file, "trace": trace}], "warnings": []}
 
 
 def _errors(texts: dict[str, str | None]) -> list[dict[str, str]]:

@@ -276,7 +276,7 @@ def make_trigger(message: dict[str, Any]) -> tuple[Any, Any]:
     trigger.trigger_id = message["id"]
     trigger.triggerer_job_id = None
     timeout_after = message.get("timeout_after")
-    trigger.timeout_after = datetime.fromisoformat(timeout_after) if timeout_after else None
+    trigger.timeout_after = _moment_from(timeout_after) if timeout_after else None
     context = None
     if instance := message.get("ti"):
         task_instance = TaskInstanceDTO.model_validate({"pool_slots": 1, "priority_weight": 1, **instance})
@@ -289,6 +289,11 @@ def make_trigger(message: dict[str, Any]) -> tuple[Any, Any]:
         inlets = [Asset(name=name, uri=uri) for name, uri in watched.items()]
         trigger.asset_state_store = AssetStateStoreAccessors(inlets=inlets)
     return trigger, context
+
+
+def _moment_from(text: str) -> datetime:
+    moment = datetime.fromisoformat(text)
+    return moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)
 
 
 def to_report(event: Any) -> dict[str, Any]:

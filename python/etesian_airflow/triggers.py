@@ -67,7 +67,13 @@ class Triggers:
             os.kill(self._pid, signal.SIGKILL)
 
     def _start_process(self) -> None:
-        ours, theirs = socket.socketpair()
+        self._pause_s = self._pause_s or _FIRST_PAUSE_S
+        try:
+            ours, theirs = socket.socketpair()
+        except OSError as error:
+            complain(f"start the trigger process: {error}")
+            self._start_again_later()
+            return
         parent = os.getpid()
 
         def be_trigger_process() -> None:
@@ -78,7 +84,6 @@ class Triggers:
             os.close(null)
             trigger.run(theirs, self._credential)
 
-        self._pause_s = self._pause_s or _FIRST_PAUSE_S
         try:
             self._pid = self._loop.fork(be_trigger_process, Child(self._end, process.kill_group))
         except OSError as error:

@@ -16,7 +16,26 @@ GOOD = """
 """
 
 
+PLUGIN = """
+from airflow.plugins_manager import AirflowPlugin
+from airflow.timetables.simple import NullTimetable
+
+class Mine(NullTimetable):
+    pass
+
+class Plugin(AirflowPlugin):
+    name = "etesian_test"
+    timetables = [Mine]
+"""
+
+
 class ParseTest(HostTest):
+    @classmethod
+    def prepare(cls) -> None:
+        plugins = cls.folder / "airflow" / "plugins"
+        plugins.mkdir(parents=True)
+        (plugins / "etesian_test_plugin.py").write_text(PLUGIN)
+
     def good(self, dag_id: str, before: str = "") -> Path:
         source = GOOD.format(id=dag_id)
         return self.host.write(f"{dag_id}.py", before + source if before else source)
@@ -98,6 +117,27 @@ class ParseTest(HostTest):
     def test_memory_beyond_the_limit_is_an_error_of_the_file(self) -> None:
         path = self.host.write("hungry.py", "from airflow.sdk import DAG\nx = bytearray(1 << 30)\n")
         self.assertIn("memory limit", self.only_error(self.host.parse(path, memory_bytes=256 << 20)))
+
+    def test_an_interrupt_raised_by_a_file_is_an_error_of_the_file(self) -> None:
+        path = self.host.write("interrupts.py", "from airflow.sdk import DAG\nraise KeyboardInterrupt\n")
+        result = self.host.parse(path)
+        self.assertIn("KeyboardInterrupt", self.only_error(result))
+        self.assertEqual(result["errors"][0]["file"], "interrupts.py")
+
+    def test_a_timetable_that_a_plugin_registers_is_known(self) -> None:
+        path = self.host.write(
+            "planned.py",
+            """
+            from airflow.sdk import DAG
+            from airflow.providers.standard.operators.empty import EmptyOperator
+            from etesian_test_plugin import Mine
+            with DAG("planned", schedule=Mine()):
+                EmptyOperator(task_id="t")
+            """,
+        )
+        result = self.host.parse(path)
+        self.assertEqual(result["errors"], [])
+        self.assertEqual(result["dags"][0]["dag"]["timetable"]["__type"], "etesian_test_plugin.Mine")
 
     def test_of_fifty_megabytes_printed_the_end_is_kept(self) -> None:
         path = self.good("loud", "    print('x' * (50 << 20))\n    print('the end')\n")
