@@ -12,7 +12,8 @@ One warm process imports Airflow once and forks for every piece of user code:
 * ``task``       the forked task supervisor: the SDK's supervisor, tied to the stub that asked for it
 * ``job``        a bounded child: deadline, tail of output, one answer
 * ``tasks``      the socket that stubs connect to
-* ``trigger``    the asyncio process that runs all triggers; ``triggers`` the parent's side of it, ``trigger_log`` its output
+* ``triggers``   keeps what runs, and starts the process that runs it
+* ``trigger``    that process, an asyncio loop; ``trigger_log`` is its output
 * ``comms``      Variables, Connections and the rest of the Execution API for code that is not a task
 * ``logs``       how log records look in children
 * ``credential`` keeps the host's own token out of reach of tasks

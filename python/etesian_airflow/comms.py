@@ -18,7 +18,8 @@ import structlog
 
 from etesian_airflow.credential import Credential
 
-Handler = Callable[["Comms", Any, Any, int], None]
+# Called with an object of this module, the message, a logger and a request's number.
+Handler = Callable[..., None]
 
 _log = structlog.get_logger(logger_name="comms")
 
@@ -49,9 +50,7 @@ class Comms:
             from airflow.sdk.api.client import Client
 
             limits = httpx.Limits(max_keepalive_connections=1, max_connections=10)
-            self._client = Client(
-                base_url=get_execution_api_server_url(), limits=limits, token=self._credential.read()
-            )
+            self._client = Client(base_url=get_execution_api_server_url(), limits=limits, token=self._credential.read())
         return self._client
 
     def send(self, msg: Any) -> Any:
@@ -106,4 +105,4 @@ def enter_client_context(comms: Comms) -> None:
 
     os.environ["_AIRFLOW_PROCESS_CONTEXT"] = "client"
     block_orm_access()
-    task_runner.SUPERVISOR_COMMS = comms
+    task_runner.SUPERVISOR_COMMS = comms  # type: ignore[assignment]

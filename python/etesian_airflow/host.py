@@ -66,9 +66,7 @@ class Host:
         self._start_parse(message, None)
 
     def _start_parse(self, message: dict[str, Any], first: Outcome | None) -> None:
-        main = functools.partial(
-            parse.run, message, credential=self._credential, first=first.answer if first else None
-        )
+        main = functools.partial(parse.run, message, credential=self._credential, first=first.answer if first else None)
         bounds = Bounds(float(message.get("timeout_s", _PARSE_TIMEOUT_S)), _PARSE_OUTPUT)
         self._start_job(main, bounds, functools.partial(self._parsed, message, first))
 

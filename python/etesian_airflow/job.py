@@ -82,9 +82,10 @@ class Job:
         self._pid = self._loop.fork(be_child, Child(self._end, process.kill_group))
         os.close(answer)
         os.close(output)
-        for descriptor, read in ((self._answer_end, self._read_answer), (self._output_end, self._read_output)):
+        for descriptor in (answer_end, output_end):
             os.set_blocking(descriptor, False)
-            self._loop.watch(descriptor, selectors.EVENT_READ, lambda _events, read=read: read())
+        self._loop.watch(answer_end, selectors.EVENT_READ, lambda _events: self._read_answer())
+        self._loop.watch(output_end, selectors.EVENT_READ, lambda _events: self._read_output())
         self._timer = self._loop.after(self._bounds.timeout_s, self._time_out)
 
     def kill(self, why: str) -> None:

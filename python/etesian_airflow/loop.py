@@ -84,7 +84,7 @@ class Loop:
         """Leave `run` after this turn."""
         self._running = False
 
-    def watch(self, fileobj: Any, events: int, callback: Callable[[int], None]) -> None:
+    def watch(self, fileobj: Any, events: int, callback: Callable[[int], object]) -> None:
         """Call *callback* with what is ready. A child that is forked while *fileobj* is watched closes its copy."""
         try:
             self._selector.modify(fileobj, events, callback)
@@ -125,10 +125,11 @@ class Loop:
             process.default_signals()
             os.setsid()
             for key in list(self._selector.get_map().values()):
-                if isinstance(key.fileobj, int):
-                    os.close(key.fileobj)
+                watched: Any = key.fileobj
+                if isinstance(watched, int):
+                    os.close(watched)
                 else:
-                    key.fileobj.close()
+                    watched.close()
             self._selector.close()
             self._waker.close()
             for leave in self._leaving:

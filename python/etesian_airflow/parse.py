@@ -7,7 +7,7 @@ import faulthandler
 import os
 import signal
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -94,7 +94,8 @@ def load(file: str, bundle: str, bundle_path: str) -> dict[str, Any]:
     bag = BundleDagBag(dag_folder=file, bundle_path=Path(bundle_path), bundle_name=bundle, load_op_links=False)
     dags, errors = _serialize(bag)
     warnings = [text for texts in bag.captured_warnings.values() for text in texts]
-    warnings += dict.fromkeys(warning["message"] for warning in stability.get_formatted_warnings(bag.dag_ids))
+    # One text for each DAG of the file, all the same.
+    warnings += {warning["message"] or "" for warning in stability.get_formatted_warnings(bag.dag_ids)}
     return {"dags": dags, "errors": _errors(bag.import_errors | errors), "warnings": warnings}
 
 
@@ -105,7 +106,7 @@ def failed(file: str, bundle_path: str, trace: str) -> dict[str, Any]:
     return {"dags": [], "errors": [{"file": file, "trace": trace}], "warnings": []}
 
 
-def _errors(texts: dict[str, str | None]) -> list[dict[str, str]]:
+def _errors(texts: Mapping[str, str | None]) -> list[dict[str, str]]:
     return [{"file": file, "trace": _trace(text or "")} for file, text in texts.items()]
 
 
@@ -179,4 +180,7 @@ def _by_name(items: list[Any]) -> dict[str, Any]:
         item["__var"].get("task_id") if isinstance(item, dict) and isinstance(item.get("__var"), dict) else None
         for item in items
     ]
-    return {str(name if name is not None else index): item for index, (name, item) in enumerate(zip(names, items))}
+    return {
+        str(name if name is not None else index): item
+        for index, (name, item) in enumerate(zip(names, items, strict=True))
+    }

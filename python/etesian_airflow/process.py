@@ -93,7 +93,7 @@ def _process_table() -> dict[int, tuple[int, int]]:
 
 
 def _tree(root: int) -> set[int]:
-    """Return the descendants of *root* and the members of the session that it leads, without *root* and this process."""
+    """Return the descendants of *root* and the members of its session, without *root* and this process."""
     table = _process_table()
     found = {pid for pid, (_, session) in table.items() if session == root}
     grown = {root} | found

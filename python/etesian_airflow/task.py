@@ -72,6 +72,7 @@ def _run_workload(request: dict[str, Any]) -> int:
     import structlog
 
     from airflow.executors.base_executor import BaseExecutor
+
     log = structlog.get_logger(logger_name="supervisor")
     try:
         if request.get("cwd"):

@@ -139,9 +139,7 @@ class _Request:
 
     def _read(self) -> None:
         try:
-            data, descriptors, _, _ = socket.recv_fds(
-                self.connection, _READ, _MAX_DESCRIPTORS, socket.MSG_CMSG_CLOEXEC
-            )
+            data, descriptors, _, _ = socket.recv_fds(self.connection, _READ, _MAX_DESCRIPTORS, socket.MSG_CMSG_CLOEXEC)
         except (BlockingIOError, InterruptedError):
             return
         except OSError:

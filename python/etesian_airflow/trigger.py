@@ -19,7 +19,7 @@ import time
 import traceback
 import weakref
 from collections.abc import AsyncIterator, Callable
-from datetime import datetime, timezone
+from datetime import datetime, UTC
 from typing import Any, NoReturn
 
 from etesian_airflow import framing
@@ -228,7 +228,8 @@ class Runner:
     def _events_of(self, name: str, trigger: Any, key: Any) -> AsyncIterator[Any]:
         if key is None:
             return trigger.run()
-        stream = self._streams.subscribe(trigger_id=name, trigger=trigger, key=key)
+        # Official ids are numbers, but nothing counts with them.
+        stream = self._streams.subscribe(trigger_id=name, trigger=trigger, key=key)  # type: ignore[arg-type]
         return trigger.filter_shared_stream(stream)
 
     async def _call_on_kill(self, trigger: Any, cancelled: asyncio.CancelledError) -> None:
@@ -237,7 +238,7 @@ class Runner:
         if not cancelled.args or cancelled.args[0] != _USER_ACTION_CANCEL_MSG:
             return
         # Of a trigger whose time is over nobody has thought better: it ends as it would by itself.
-        if trigger.timeout_after and trigger.timeout_after < datetime.now(timezone.utc):
+        if trigger.timeout_after and trigger.timeout_after < datetime.now(UTC):
             return
         self._log.info("Trigger cancelled by user action, invoking on_kill")
         try:
@@ -293,7 +294,7 @@ def make_trigger(message: dict[str, Any]) -> tuple[Any, Any]:
 
 def _moment_from(text: str) -> datetime:
     moment = datetime.fromisoformat(text)
-    return moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def to_report(event: Any) -> dict[str, Any]:

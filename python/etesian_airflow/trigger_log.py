@@ -8,7 +8,7 @@ import json
 import sys
 import threading
 from collections.abc import Callable
-from datetime import datetime, timezone
+from datetime import datetime, UTC
 from typing import Any
 
 # Of which trigger the running code is a part; threads that it starts through asyncio inherit it.
@@ -52,12 +52,12 @@ class Lines(io.RawIOBase):
 
 
 def _text(stream: Lines) -> io.TextIOWrapper:
-    return io.TextIOWrapper(stream, "utf-8", "replace", write_through=True)  # type: ignore[type-var]
+    return io.TextIOWrapper(stream, "utf-8", "replace", write_through=True)  # type: ignore[arg-type]
 
 
 def _as_record(logger: str, level: str) -> Callable[[str], str]:
     def convert(text: str) -> str:
-        now = datetime.now(timezone.utc).isoformat().replace("+00:00", "Z")
+        now = datetime.now(UTC).isoformat().replace("+00:00", "Z")
         return json.dumps({"timestamp": now, "level": level, "event": text, "logger": logger})
 
     return convert

@@ -133,4 +133,3 @@ class Triggers:
             self._start_process()
         else:
             self._pause_s = 0.0
-

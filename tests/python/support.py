@@ -29,7 +29,8 @@ sys.path.insert(0, str(PACKAGE_ROOT))
 from etesian_airflow import framing  # noqa: E402
 
 # Long enough for a loaded machine: it is only ever waited out by a test that fails.
-PATIENCE_S = 20.0
+PATIENCE_S = 120.0
+HEARTBEAT_S = 60
 HOST_TOKEN = "token-of-the-host"
 
 
@@ -90,7 +91,7 @@ class Api:
                 raw = self.rfile.read(length)
                 body = json.loads(raw) if raw else None
                 path = self.path.removeprefix("/execution/")
-                status, reply = api.decide(self.command, path, body)
+                status, reply = api.decide(self.command, path)
                 data = b"" if reply is None else json.dumps(reply).encode()
                 self.send_response(status)
                 self.send_header("content-type", "application/json")
@@ -123,7 +124,7 @@ class Api:
         self._server.shutdown()
         self._server.server_close()
 
-    def decide(self, method: str, path: str, body: Any) -> tuple[int, Any]:
+    def decide(self, method: str, path: str) -> tuple[int, Any]:
         """Return status and body of the answer."""
         parts = path.partition("?")[0].split("/")
         if parts[0] == "variables" and method == "GET":
@@ -218,8 +219,8 @@ class Host:
         self._kept: list[dict[str, Any]] = []
         self._ids = 0
         self.process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "etesian_airflow", "--control-fd", str(theirs.fileno())]
-            + ["--socket", self.socket_path],
+            [sys.executable, "-P", "-m", "etesian_airflow"]
+            + [f"--control-fd={theirs.fileno()}", f"--socket={self.socket_path}"],
             pass_fds=[theirs.fileno()],
             env=self._environment() | environment,
             stdin=subprocess.DEVNULL,
@@ -248,6 +249,8 @@ class Host:
             "AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST": json.dumps(bundles),
             "AIRFLOW__WORKERS__EXECUTION_API_RETRY_WAIT_MIN": "0.05",
             "AIRFLOW__WORKERS__EXECUTION_API_RETRY_WAIT_MAX": "0.2",
+            # Whatever waits for a heartbeat to notice something is told from what notices by itself.
+            "AIRFLOW__WORKERS__MIN_HEARTBEAT_INTERVAL": str(HEARTBEAT_S),
             "AIRFLOW_VAR_FROM_ENVIRONMENT": "environment",
             "ETESIAN_AIRFLOW_HOST_TOKEN": HOST_TOKEN,
         }

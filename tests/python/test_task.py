@@ -14,9 +14,20 @@ import unittest
 from pathlib import Path
 from types import SimpleNamespace
 
-from support import PACKAGE_ROOT, Host, HostTest, Stub, framing, is_alive, kill_at_end, wait_for_end, wait_until
+from support import (
+    HEARTBEAT_S,
+    PACKAGE_ROOT,
+    Host,
+    HostTest,
+    Stub,
+    framing,
+    is_alive,
+    kill_at_end,
+    wait_for_end,
+    wait_until,
+)
 
-TASKS = '''
+TASKS = """
 import logging
 import os
 import signal
@@ -80,9 +91,10 @@ with DAG("tasks", schedule=None):
         print("PYTHONPATH", os.environ.get("PYTHONPATH"))
         print("cwd", os.getcwd())
         print("variable", Variable.get("colour", default=None))
-        print("host token", "token-of-the-host" in "".join(str(o) for o in gc.get_objects() if isinstance(o, (dict, list))))
-        print("files", sorted(os.readlink(f"/proc/self/fd/{n}").split(":")[0] for n in os.listdir("/proc/self/fd")
-                              if os.path.lexists(f"/proc/self/fd/{n}")))
+        collections = (str(thing) for thing in gc.get_objects() if isinstance(thing, (dict, list)))
+        print("host token", any("token-of-the-host" in text for text in collections))
+        files = [f"/proc/self/fd/{number}" for number in os.listdir("/proc/self/fd")]
+        print("files", sorted(os.readlink(file).split(":")[0] for file in files if os.path.lexists(file)))
         print("limit", __import__("resource").getrlimit(__import__("resource").RLIMIT_NOFILE))
         print("signals", signal.getsignal(signal.SIGCHLD), signal.getsignal(signal.SIGIO))
 
@@ -93,7 +105,7 @@ with DAG("tasks", schedule=None):
     succeed() >> talk() >> fail() >> skip() >> exit_17() >> be_killed() >> show_environment()
     hang(note=os.environ.get("NOTE", ""))
     wait_for_file(path=os.environ.get("AWAITED", ""))
-'''
+"""
 
 # A task socket on a machine that has no process left.
 EXHAUSTED = """
@@ -248,7 +260,7 @@ class TaskTest(HostTest):
         for pid in [stub.pid, *pids]:
             wait_for_end(pid)
         # Before the supervisor's next heartbeat, that is inside its wait.
-        self.assertLess(time.monotonic() - began, 3.0)
+        self.assertLess(time.monotonic() - began, HEARTBEAT_S / 2)
         self.assertEqual(self.api.states_of(stub.instance), [])
 
     def test_a_killed_supervisor_is_noticed_by_its_stub(self) -> None:
@@ -258,7 +270,7 @@ class TaskTest(HostTest):
         for pid in pids:
             os.kill(pid, signal.SIGKILL)
 
-    def test_twenty_tasks_at_once_end_without_the_five_second_tail(self) -> None:
+    def test_twenty_tasks_at_once_end_without_waiting_for_a_heartbeat(self) -> None:
         began = time.monotonic()
         stubs = [self.stub() for _ in range(20)]
         for stub in stubs:
@@ -271,7 +283,7 @@ class TaskTest(HostTest):
             self.assertEqual(self.api.states_of(stub.instance), ["success"])
         ended = time.monotonic() - began
         print(f"\n20 tasks at once: all reported after {reported:.2f} s, all ended after {ended:.2f} s", end=" ")
-        self.assertLess(ended - reported, 3)
+        self.assertLess(ended - reported, HEARTBEAT_S / 2)
         wait_until(lambda: self.host.ask("stat")["tasks"] == 0, "no task left")
 
     def test_stubs_that_make_no_sense_are_refused(self) -> None:
@@ -365,7 +377,10 @@ class LifeOfHostTest(HostTest):
         self.addCleanup(host.close)
         (host.dags / "tasks.py").write_text(TASKS)
         _, hard = resource.prlimit(host.process.pid, resource.RLIMIT_NOFILE)
-        used = len(os.listdir(f"/proc/{host.process.pid}/fd"))
+        try:
+            used = len(os.listdir(f"/proc/{host.process.pid}/fd"))
+        except PermissionError:
+            self.skipTest("only root sees how many descriptors the host has")
         resource.prlimit(host.process.pid, resource.RLIMIT_NOFILE, (used + 5, hard))
         connections = []
         for _ in range(20):
