@@ -17,15 +17,18 @@ struct AirflowPlace {
 /// "client_defaults"?}). Everything that the engine decides on is in its own members afterwards:
 /// timetable, edges, trigger rules, groups, setups and teardowns, mapping as lengths, retries,
 /// pools, limits, params. `canonical` and `version` are set: the version is the hash of what
-/// changes the work, without file places and processor folders. Errors: InvalidInput "unsupported:
-/// <feature>: <what to do>" for what the engine cannot do (a timetable or weight rule of a plugin,
-/// an unknown format version), so that nothing is ignored silently at run time.
+/// changes the work (loader/airflow_canonical.h), without file places and processor folders. A
+/// cycle is left for Dag::build to find. Errors: InvalidInput "unsupported: <feature>: <what to
+/// do>" for what the engine cannot do (a timetable or weight rule of a plugin, partitions, an
+/// unknown format version), so that nothing is ignored silently at run time; "read serialised dag:
+/// …" for what no SDK writes.
 Result<DagDefinition> definition_from_airflow(const std::string& serialized,
                                               const AirflowPlace& place);
 
 /// Whether a run's conf fits the params of an Airflow DAG: its values are laid over the defaults
 /// and validated; other keys are allowed, and the conf itself is kept as it was given.
-/// Errors: InvalidInput.
+/// Errors: InvalidInput, "Invalid input for param n: 50 is greater than the maximum of 9"; several
+/// are joined by "; ".
 Result<Done> check_airflow_conf(const std::string& params_schema, const std::string& conf_json);
 
 }  // namespace etesian

@@ -11,8 +11,8 @@ namespace etesian::airflow_json {
 namespace {
 
 constexpr std::size_t kTextMax = 256UL << 20;
-/// Task groups nest three levels each, user data as it likes; parsing stays off the stack's end.
-constexpr std::size_t kDepthMax = 192;
+/// As `parse_json`, which reads parts of it again.
+constexpr std::size_t kDepthMax = 128;
 constexpr double kLongest = 100.0 * 366 * 86400;
 /// Years 1 and 9999, the bounds of Python's datetime.
 constexpr double kEarliest = -62135596800.0, kLatest = 253402300799.0;

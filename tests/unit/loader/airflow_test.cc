@@ -259,6 +259,26 @@ TEST(Airflow, a_value_is_the_tasks_own_or_partial_or_of_the_client) {
             "queue q\n");
 }
 
+TEST(Airflow, callbacks_and_owners_of_tasks_are_known) {
+  const auto dag =
+      Draft()
+          .set("has_on_failure_callback", true)
+          .task({{"task_id", "a"}, {"owner", "me"}, {"has_on_failure_callback", true}})
+          .task({{"task_id", "b"},
+                 {"_is_mapped", true},
+                 {"_expand_input_attr", "expand_input"},
+                 {"partial_kwargs", {{"has_on_retry_callback", true}, {"owner", "you"}}},
+                 {"expand_input", {{"type", "list-of-dicts"}, {"value", json::array{}}}}})
+          .load();
+  ASSERT_TRUE(dag) << dag.error().message;
+  EXPECT_FALSE(dag->airflow->has_success_callback);
+  EXPECT_TRUE(dag->airflow->has_failure_callback);
+  const AirflowTask &a = *dag->tasks[0].airflow, &b = *dag->tasks[1].airflow;
+  EXPECT_TRUE(a.has_failure_callback && !a.has_retry_callback && a.owner == "me");
+  EXPECT_TRUE(!b.has_failure_callback && b.has_retry_callback && b.owner == "you");
+  EXPECT_EQ(dag->owner, "me");  // Airflow does not look into mapped tasks for it
+}
+
 // ---- texts that no SDK wrote ----
 
 TEST(Airflow, malformed_text_is_an_error_that_says_where) {
