@@ -11,6 +11,8 @@ import threading
 import traceback
 from pathlib import Path
 
+_SEEDED = "_ETESIAN_AIRFLOW_SEEDED"
+
 
 def main() -> int:
     """Take over the descriptors, import Airflow, serve. Return the exit code."""
@@ -18,6 +20,7 @@ def main() -> int:
     parser.add_argument("--control-fd", type=int, required=True, help="a connected Unix stream socket")
     parser.add_argument("--socket", required=True, help="where to listen for tasks")
     arguments = parser.parse_args()
+    _fix_hash_seed()
     control = socket.socket(fileno=arguments.control_fd)
     control.set_inheritable(False)
     _keep_to_itself()
@@ -42,6 +45,19 @@ def main() -> int:
         return 1
     host.run(versions)
     return 0
+
+
+def _fix_hash_seed() -> None:
+    """Start this program again with a fixed hash seed, unless it has one.
+
+    The order of a set shows in serialised DAGs, for example in `template_fields` of virtualenv operators. With a seed
+    of its own each host would find new versions of DAGs that nobody touched.
+    """
+    if os.environ.pop(_SEEDED, None):
+        # For this process only: programs that tasks start have Python's usual behaviour.
+        del os.environ["PYTHONHASHSEED"]
+    elif os.environ.get("PYTHONHASHSEED", "random") == "random":
+        os.execve(sys.executable, sys.orig_argv, os.environ | {"PYTHONHASHSEED": "0", _SEEDED: "1"})
 
 
 def _keep_to_itself() -> None:

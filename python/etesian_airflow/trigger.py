@@ -161,11 +161,16 @@ class Runner:
             context.run(current_trigger.set, name)
             task = self._loop.create_task(self._run(message), name=name, context=context)
             self._tasks[name] = task
-            task.add_done_callback(lambda _task: self._tasks.pop(name, None))
+            task.add_done_callback(lambda task: self._forget(name, task))
         elif message["op"] == "cancel" and name in self._tasks:
             self._tasks[name].cancel(_USER_ACTION_CANCEL_MSG)
         elif message["op"] == "persisted":
             self._streams.confirm_persisted([message["seq"]])
+
+    def _forget(self, name: str, task: asyncio.Task[None]) -> None:
+        # A cancelled one may take its time to end, while its successor of the same name runs.
+        if self._tasks.get(name) is task:
+            del self._tasks[name]
 
     def _fire(self, name: str, what: dict[str, Any]) -> None:
         self._send({"op": "fired", "id": name, **what})

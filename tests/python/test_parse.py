@@ -6,7 +6,7 @@ import unittest
 import zipfile
 from pathlib import Path
 
-from support import HostTest, wait_for_end
+from support import Host, HostTest, wait_for_end
 
 GOOD = """
     from airflow.sdk import DAG
@@ -250,6 +250,14 @@ class ParseTest(HostTest):
         self.assertEqual(len(result["dags"]), 1)
         self.assertEqual(result["unstable"], ["unstable: description", "unstable: tasks.shifty.bash_command"])
         self.assertEqual(self.host.parse(self.good("stable"), twice=True)["unstable"], [])
+
+    def test_another_host_finds_the_same_dag(self) -> None:
+        path = self.good("hashes", "    import os\n    print(hash('a'), 'PYTHONHASHSEED' in os.environ)\n")
+        other = Host(self.folder, self.api)
+        self.addCleanup(other.close)
+        outputs = {host.parse(path)["output"] for host in (self.host, other)}
+        self.assertEqual(len(outputs), 1, outputs)
+        self.assertIn("False", outputs.pop())
 
     def test_warnings_of_a_file_are_told(self) -> None:
         path = self.good("warns", "    import warnings\n    warnings.warn('old ways')\n")

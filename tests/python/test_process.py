@@ -76,6 +76,32 @@ class WaitTest(unittest.TestCase):
         self.assertEqual(len(task._lines_that_call(code, "poll")), 1)
 
 
+# A supervisor that waits for a minute with nothing registered, and a child that ends when it does so.
+WAITING = """
+import os, selectors, sys, time
+sys.path.insert(0, sys.argv[1])
+from etesian_airflow import task
+
+task._wake_when_children_end()
+selector = selectors.DefaultSelector()
+parent = os.getpid()
+pid = os.fork()
+if pid == 0:
+    while open(f"/proc/{parent}/stat").read().rpartition(")")[2].split()[0] != "S":
+        pass
+    os._exit(0)
+began = time.monotonic()
+assert selector.select(60) == []
+assert time.monotonic() - began < 30, "nothing woke the wait"
+assert os.waitpid(pid, os.WNOHANG)[0] == pid
+"""
+
+
+class WakeTest(unittest.TestCase):
+    def test_a_wait_with_nothing_registered_ends_with_the_child(self) -> None:
+        subprocess.run([sys.executable, "-c", WAITING, str(PACKAGE_ROOT)], check=True)
+
+
 class CgroupTest(unittest.TestCase):
     def test_a_process_follows_another_into_its_cgroup(self) -> None:
         controllers, path = next(((c, p) for c, p in process._cgroups("self").items() if c in ("", "memory")), ("", ""))

@@ -266,6 +266,16 @@ class TriggerTest(HostTest):
         self.fired(self.start("Echo"))
         self.assertEqual([m for m in self.host._kept if m.get("id") == trigger and m["op"] == "fired"], [])
 
+    def test_a_trigger_may_come_back_under_its_name_while_the_old_one_still_ends(self) -> None:
+        trigger, note = self.start_waiting("Wait")
+        again = self.folder / str(uuid.uuid4())
+        self.host.send({"op": "cancel", "id": trigger})
+        self.start("Wait", kwargs={"note": str(again)}, id=trigger)
+        wait_until(Path(f"{again}.running").exists, "the new one runs")
+        wait_until(Path(f"{note}.cleanup").exists, "the old one ends")
+        self.host.send({"op": "cancel", "id": trigger})
+        wait_until(Path(f"{again}.killed").exists, "the new one is cancelled")
+
     def test_other_triggers_survive_the_death_of_their_process(self) -> None:
         waiting, note = self.start_waiting("Wait")
         dying = self.start("Die", kwargs={"note": str(self.folder / str(uuid.uuid4()))})
