@@ -34,6 +34,7 @@ Choice choice_of(const json::object& body) {
   choice.downstream = flag("include_downstream", false);
   choice.only_failed = flag("only_failed", true);
   choice.only_running = flag("only_running", false);
+  choice.with_setups = true;
   if (const auto* ids = body.if_contains("task_ids"); ids != nullptr && ids->is_array()) {
     for (const auto& id : ids->get_array()) {
       if (id.is_string()) {

@@ -6,8 +6,9 @@ namespace etesian::api {
 namespace {
 
 struct Marked {
-  std::vector<Chosen> chosen;  ///< What gets a new state.
-  std::vector<Chosen> noted;   ///< What gets a note: the named task's own instances.
+  std::vector<Chosen> chosen;   ///< What gets a new state.
+  std::vector<Chosen> cleared;  ///< What is judged again.
+  std::vector<Chosen> noted;    ///< What gets a note: the named task's own instances.
 };
 
 Result<Marked> choose(Reading& reading, const std::string& task_or_group) {
@@ -24,10 +25,14 @@ Result<Marked> choose(Reading& reading, const std::string& task_or_group) {
   }
   Choice wide = own;
   wide.upstream = body_flag(body, "include_upstream").value_or(false);
-  wide.downstream = body_flag(body, "include_downstream").value_or(false);
-  if (const auto state = body_text(body, "new_state")) {
-    wide.unless_state = task_state_from_text(*state);
-  }
+  const auto state = body_text(body, "new_state");
+  const bool has_followers = body_flag(body, "include_downstream").value_or(false);
+  // Airflow marks the followers failed and then clears whatever failed below: they run again.
+  const bool are_cleared = has_followers && state == "failed";
+  wide.downstream = has_followers && !are_cleared;
+  if (state) wide.unless_state = task_state_from_text(*state);
+  Choice below = own;
+  below.downstream = true;
   const auto runs = runs_around(reading, *run, body);
   if (!runs) return runs.error();
   Marked marked;
@@ -35,6 +40,11 @@ Result<Marked> choose(Reading& reading, const std::string& task_or_group) {
     auto chosen = choose_in(reading, each, wide);
     if (!chosen) return chosen.error();
     marked.chosen.push_back(std::move(*chosen));
+    if (!are_cleared) continue;
+    auto followers = choose_in(reading, each, below);
+    if (!followers) return followers.error();
+    for (const auto& key : marked.chosen.back().keys) followers->keys.erase(key);
+    marked.cleared.push_back(std::move(*followers));
   }
   auto noted = choose_in(reading, *run, own);
   if (!noted) return noted.error();
@@ -77,6 +87,10 @@ Next patch(Reading& reading, const std::string& task_or_group) {
           409, "Task id " + task_or_group + " is already in " + *state + " state");
     }
     command.events.push_back(std::move(event));
+    ClearInstances again;
+    again.keys = keys_of(marked->cleared);
+    again.actor = reading.call.request.user;
+    if (!again.keys.empty()) command.events.push_back(std::move(again));
   }
   auto touched = state ? std::move(marked->chosen) : std::move(marked->noted);
   command.answer = [touched = std::move(touched)](Reading& later, const CommandDone&) -> Next {

@@ -12,6 +12,7 @@ Selection selection_of(const Choice& choice, std::vector<std::string> task_ids) 
   selection.downstream = choice.downstream;
   selection.only_failed = choice.only_failed;
   selection.only_running = choice.only_running;
+  selection.with_setups = choice.with_setups;
   return selection;
 }
 

@@ -18,6 +18,7 @@ struct Choice {
   std::vector<std::string> task_ids;                         ///< With `mapped` empty too: all.
   std::vector<std::pair<std::string, std::int32_t>> mapped;  ///< [task id, map index] pairs.
   bool upstream = false, downstream = false, only_failed = false, only_running = false;
+  bool with_setups = false;               ///< For a clear: see Selection.
   std::optional<TaskState> unless_state;  ///< Instances that are in it already are left out.
 };
 

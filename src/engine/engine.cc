@@ -192,13 +192,15 @@ Result<Done> Loop::open(Parts& parts) {
   if (!executor) return executor.error();
   executor_ = std::move(*executor);
 
-  last_turn_uptime_us_ = clock_->uptime().count();
-  thread_ = std::thread([this] { run(); });
+  // Before the loop turns: its first event leads to calls of it.
   if (parts.make_trigger_host) {
     auto host = parts.make_trigger_host([this](Event event) { push_event(std::move(event)); });
     if (!host) return host.error();
     triggers_ = std::move(*host);
   }
+
+  last_turn_uptime_us_ = clock_->uptime().count();
+  thread_ = std::thread([this] { run(); });
   return open_sources(parts);
 }
 
@@ -326,10 +328,10 @@ void Loop::turn(std::vector<Input> inputs) {
 /// Whether something must be asked of the store before the command can be decided, and what.
 bool Loop::needs_store(const Input& input, Ask& ask) const {
   if (input.is_completed) return false;
-  if (const auto run = run_needed(*input.event); run && !world_.run(*run)) {
-    ask = [key = *run](Store&, Event&) -> Result<std::vector<RunKey>> {
-      return std::vector<RunKey>{key};
-    };
+  std::vector<RunKey> missing = runs_needed(*input.event);
+  std::erase_if(missing, [this](RunKey run) { return world_.run(run) != nullptr; });
+  if (!missing.empty()) {
+    ask = [missing](Store&, Event&) -> Result<std::vector<RunKey>> { return missing; };
     return true;
   }
   if (const auto* trigger = std::get_if<TriggerRun>(&*input.event);

@@ -8,8 +8,10 @@ bool is_reprocessed(BackfillRow::Reprocess reprocess, RunState state) {
   return reprocess == BackfillRow::Reprocess::Failed && state == RunState::Failed;
 }
 
-std::optional<RunKey> run_of(const std::vector<InstanceKey>& keys) {
-  return keys.empty() ? std::nullopt : std::optional(keys.front().run);
+std::vector<RunKey> runs_of(const std::vector<InstanceKey>& keys) {
+  std::set<RunKey> runs;
+  for (const InstanceKey& key : keys) runs.insert(key.run);
+  return {runs.begin(), runs.end()};
 }
 
 }  // namespace
@@ -62,18 +64,18 @@ Result<std::vector<RunKey>> sort_existing(Store& store, CreateBackfill& backfill
   }
 }
 
-std::optional<RunKey> run_needed(const Event& event) {
-  if (const auto* e = std::get_if<RemoveRun>(&event)) return e->run;
-  if (const auto* e = std::get_if<MarkRun>(&event)) return e->run;
-  if (const auto* e = std::get_if<SetNote>(&event)) return e->run;
-  if (const auto* e = std::get_if<KillInstance>(&event)) return e->key.run;
-  if (const auto* e = std::get_if<MarkInstances>(&event)) return run_of(e->keys);
-  if (const auto* e = std::get_if<ClearInstances>(&event)) return run_of(e->keys);
-  if (const auto* e = std::get_if<OutputPushed>(&event)) return e->key.run;
-  if (const auto* e = std::get_if<OutputDropped>(&event)) return e->key.run;
-  if (const auto* e = std::get_if<SetRenderedMapIndex>(&event)) return e->key.run;
-  if (const auto* e = std::get_if<SkipInstances>(&event)) return run_of(e->keys);
-  return std::nullopt;
+std::vector<RunKey> runs_needed(const Event& event) {
+  if (const auto* e = std::get_if<RemoveRun>(&event)) return {e->run};
+  if (const auto* e = std::get_if<MarkRun>(&event)) return {e->run};
+  if (const auto* e = std::get_if<SetNote>(&event)) return {e->run};
+  if (const auto* e = std::get_if<KillInstance>(&event)) return {e->key.run};
+  if (const auto* e = std::get_if<OutputPushed>(&event)) return {e->key.run};
+  if (const auto* e = std::get_if<OutputDropped>(&event)) return {e->key.run};
+  if (const auto* e = std::get_if<SetRenderedMapIndex>(&event)) return {e->key.run};
+  if (const auto* e = std::get_if<MarkInstances>(&event)) return runs_of(e->keys);
+  if (const auto* e = std::get_if<ClearInstances>(&event)) return runs_of(e->keys);
+  if (const auto* e = std::get_if<SkipInstances>(&event)) return runs_of(e->keys);
+  return {};
 }
 
 }  // namespace etesian

@@ -17,8 +17,8 @@ namespace etesian {
 using Producer = std::pair<std::string, std::string>;
 std::set<Producer> producers_of(const Dag& dag);
 
-/// The run that a command about existing runs needs in the world; nullopt for every other event.
-std::optional<RunKey> run_needed(const Event& event);
+/// The runs that an event about existing ones needs in the world, each once.
+std::vector<RunKey> runs_needed(const Event& event);
 
 /// Refuses what the store knows to exist: a run with this id or this logical date that has ended.
 std::optional<Error> check_is_new(Store& store, const TriggerRun& trigger);

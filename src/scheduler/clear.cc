@@ -74,12 +74,13 @@ void Stepper::on(const MarkInstances& e) {
     for (const TaskIndex d : run.dag->reach_down(key.task))
       if (d != key.task) below.insert({key.run, d});
   }
-  // What ended below was judged on the old state: it is judged again.
+  // What failed below was judged on the old state: it is judged again, as in Airflow.
   for (const auto& [key, task] : below) {
     Run& run = *s_.find(key);
     for (std::size_t i = 0; i < run.nodes[task].items.size(); ++i) {
       const InstanceRow& row = run.nodes[task].items[i];
-      if (is_final(row.state) && !marked.contains(row.key)) clear_instance(run, row.key, reason);
+      const bool has_failed = row.state == Failed || row.state == UpstreamFailed;
+      if (has_failed && !marked.contains(row.key)) clear_instance(run, row.key, reason);
     }
   }
 }
@@ -100,13 +101,6 @@ void Stepper::on(const MarkRun& e) {
     for (const InstanceKey& key : keys) clear_instance(*run, key, reason);
     return requeue(*run, reason);
   }
-  if (e.to == RunState::Success)
-    for (Node& node : run->nodes)
-      for (std::size_t i = 0; i < node.items.size(); ++i) {
-        const InstanceRow& row = node.items[i];
-        if (is_final(row.state) && row.state != Success && row.state != Removed)
-          set_state(row, Success, reason);
-      }
   if (e.to == RunState::Success)
     stop_run(*run, e.to, Success, Success, true, reason);
   else

@@ -40,6 +40,9 @@ struct Effect {
     Uuid try_id;
     std::string resume;  ///< InstanceRow::resume.
     std::optional<Instant> deadline;
+    std::shared_ptr<const Dag> dag;
+    RunRow run;
+    int try_number = 0;
   };
   struct Unwatch {
     Uuid try_id;

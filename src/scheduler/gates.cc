@@ -61,13 +61,22 @@ void explain_mapping(const Run& run, TaskIndex task, std::vector<Gate>& gates) {
                        {}});
 }
 
+/// Nothing of it runs: what will wake it, and when at the latest.
+void explain_rest(const Run& run, const InstanceRow& row, std::vector<Gate>& gates) {
+  const bool asks = row.state == AwaitingInput;
+  std::string sentence = asks ? "waits for a person's answer" : "waits for what it was deferred to";
+  if (row.wake_at) sentence += fmt::format(", until {}", to_iso_z(*row.wake_at));
+  gates.push_back({asks ? GateKind::Human : GateKind::Deferred, run.dag->task(row.key.task).id,
+                   std::move(sentence), row.wake_at, asks ? "answer it" : ""});
+}
+
 }  // namespace
 
 std::string_view to_text(GateKind kind) {
-  static constexpr std::array<std::string_view, 13> kNames = {
+  static constexpr std::array<std::string_view, 15> kNames = {
       "dag_paused",          "run_waits",   "run_finished", "upstream",      "depends_on_past",
       "wait_for_downstream", "needs",       "retry_at",     "mapped_length", "pool",
-      "task_limit",          "parallelism", "executor"};
+      "task_limit",          "parallelism", "executor",     "deferred",      "human"};
   return kNames[static_cast<std::size_t>(kind)];
 }
 
@@ -80,7 +89,13 @@ std::vector<Gate> gates(const World& world, const InstanceKey& key, const Moment
     gates.push_back({GateKind::RunFinished, "run", "its run is not active", {}, "clear it"});
     return gates;
   }
-  if (row->state != None && row->state != UpForRetry && row->state != Scheduled) return gates;
+  if (row->state == Deferred || row->state == AwaitingInput) {
+    explain_rest(*run, *row, gates);
+    return gates;
+  }
+  if (row->state != None && row->state != UpForRetry && row->state != UpForReschedule &&
+      row->state != Scheduled)
+    return gates;
   if (run->forced || is_final(run->row.state)) {
     gates.push_back(
         {GateKind::RunFinished, run->row.run_id, "its run is stopped or ended", {}, "clear it"});
@@ -105,11 +120,13 @@ std::vector<Gate> gates(const World& world, const InstanceKey& key, const Moment
   past_allows(s, *run, key.task, &gates);
   needs_are_met(s, *run, run->dag->task(key.task).needs, moment.now, &gates);
   if (row->wake_at && *row->wake_at > moment.now)
-    gates.push_back({GateKind::RetryAt,
-                     run->dag->task(key.task).id,
-                     fmt::format("retries at {}", to_iso_z(*row->wake_at)),
-                     row->wake_at,
-                     {}});
+    gates.push_back(
+        {GateKind::RetryAt,
+         run->dag->task(key.task).id,
+         fmt::format("{} at {}", row->state == UpForReschedule ? "looks again" : "retries",
+                     to_iso_z(*row->wake_at)),
+         row->wake_at,
+         {}});
   if (run->dag->task(key.task).map && !run->nodes[key.task].is_expanded())
     explain_mapping(*run, key.task, gates);
   return gates;

@@ -20,7 +20,9 @@ enum class GateKind {
   Pool,          ///< Slots, position in line.
   TaskLimit,     ///< max_active of the task, of the map, of the DAG (max_active_tasks).
   Parallelism,
-  Executor  ///< No agent, or it has no room.
+  Executor,  ///< No agent, or it has no room.
+  Deferred,  ///< A trigger will wake it.
+  Human      ///< A person must answer.
 };
 std::string_view to_text(GateKind kind);  ///< "depends_on_past", …
 

@@ -1,6 +1,7 @@
 // Building a world from rows, and rows from a world.
 #include <algorithm>
 
+#include "base/check.h"
 #include "scheduler/state.h"
 
 namespace etesian {
@@ -67,13 +68,19 @@ void World::State::prune_last_runs(DagEntry& its) const {
 void World::revive(StoredState::ActiveRun run) {
   if (state_->find(run.row.key)) return;
   const RunKey key = run.row.key;
-  // What it did is known already; only the command that follows may change something.
-  auto agenda = state_->agenda;
+  ETESIAN_CHECK(state_->agenda.nodes.empty() && state_->agenda.runs.empty());
   state_->put_run(std::move(run));
-  for (Node& node : state_->find(key)->nodes) node.is_noted = false;
-  state_->find(key)->is_noted = false;
-  state_->agenda = std::move(agenda);
+  // What it did is known already; only the command that follows may change something.
+  state_->forget_agenda();
   state_->ended.push_back(key);
+}
+
+void World::State::forget_agenda() {
+  for (const InstanceKey& noted : agenda.nodes)
+    if (Run* run = find(noted.run)) run->nodes[noted.task].is_noted = false;
+  for (const RunKey noted : agenda.runs)
+    if (Run* run = find(noted)) run->is_noted = false;
+  agenda = {};
 }
 
 World World::load(StoredState stored, const Moment& moment, Limits limits) {

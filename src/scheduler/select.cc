@@ -6,6 +6,27 @@
 #include <set>
 
 namespace etesian {
+namespace {
+
+/// Source: Airflow's partial_subset with get_upstreams_only_setups_and_teardowns.
+void add_setups(const Dag& dag, TaskIndex task, std::set<TaskIndex>& wanted) {
+  const auto below = dag.reach_down(task);
+  const auto is_teardown = [&dag](TaskIndex t) { return dag.task(t).is_teardown; };
+  for (const TaskIndex above : dag.reach_up(task)) {
+    if (!dag.task(above).is_setup) continue;
+    const auto followers = dag.downstream(above);
+    const bool has_teardown = std::any_of(followers.begin(), followers.end(), is_teardown);
+    const bool is_in_scope = std::any_of(followers.begin(), followers.end(), [&](TaskIndex t) {
+      return is_teardown(t) && std::binary_search(below.begin(), below.end(), t);
+    });
+    if (has_teardown && !is_in_scope) continue;
+    wanted.insert(above);
+    std::copy_if(followers.begin(), followers.end(), std::inserter(wanted, wanted.end()),
+                 is_teardown);
+  }
+}
+
+}  // namespace
 
 Result<std::vector<InstanceKey>> select_instances(const Dag& dag,
                                                   const std::vector<InstanceRow>& instances,
@@ -29,6 +50,8 @@ Result<std::vector<InstanceKey>> select_instances(const Dag& dag,
     if (selection.downstream)
       for (const TaskIndex below : dag.reach_down(task)) wanted.insert(below);
   }
+  if (selection.with_setups)
+    for (const TaskIndex task : std::set<TaskIndex>(wanted)) add_setups(dag, task, wanted);
   const auto& indexes = selection.map_indexes;
   std::vector<InstanceKey> keys;
   for (const InstanceRow& row : instances) {

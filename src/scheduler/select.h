@@ -11,6 +11,8 @@ struct Selection {
   bool upstream = false, downstream = false;
   bool only_failed = false;  ///< failed and upstream_failed.
   bool only_running = false;
+  /// With the setups in whose scope a chosen task is, and their teardowns: it cannot run without.
+  bool with_setups = false;
 };
 
 /// The instances of a run that a clear or mark is about (Airflow's options), in task order.

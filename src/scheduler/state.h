@@ -194,6 +194,7 @@ struct World::State {
   void note_all(Run& run);
   void note_next(const Run& run, TaskIndex task);
   void note_consumers(const std::string& dag_id);
+  void forget_agenda();
 
   // ---- facts made true (apply*.cc) ----
   void set_dag(const std::string& id, std::shared_ptr<const Dag> dag);

@@ -213,8 +213,10 @@ void Stepper::rest(const OpenTry& open, Outcome outcome, InstanceRow row,
 
 void Stepper::watch(const InstanceRow& row) {
   if (row.state != Deferred || time_wait(object_from(row.resume))) return;
+  const Run& run = *std::as_const(s_).find(row.key.run);
   decision_.effects.push_back(
-      {kTriggerHost, Effect::Watch{row.key, resting_try(row), row.resume, row.wake_at}});
+      {kTriggerHost, Effect::Watch{row.key, resting_try(row), row.resume, row.wake_at, run.dag,
+                                   run.row, row.try_number}});
 }
 
 void Stepper::watch_all() {

@@ -84,7 +84,7 @@ class RowStore {
     for (const auto& [key, row] : run.instances) rows.instances.push_back(row);
     for (const auto& [key, json] : run.arguments) rows.map_arguments.emplace_back(key, json);
     for (const auto& [key, json] : run.outputs)
-      rows.outputs.push_back({key.first, key.second, json});
+      rows.outputs.push_back({key.first, key.second, json, {}});
     return rows;
   }
   void add_past(StoredState& s) const {
@@ -189,8 +189,9 @@ class RowStore {
   }
   void on(const OutputStored& c) { runs.at(c.key.run).outputs[{c.key, c.name}] = c.json; }
   void on(const OutputsRemoved& c) {
-    std::erase_if(runs.at(c.key.run).outputs,
-                  [&c](const auto& output) { return output.first.first == c.key; });
+    std::erase_if(runs.at(c.key.run).outputs, [&c](const auto& output) {
+      return output.first.first == c.key && (c.name.empty() || output.first.second == c.name);
+    });
   }
   void on(const PoolChanged& c) { pools_[c.row.name] = c.row; }
   void on(const PoolRemoved& c) { pools_.erase(c.name); }

@@ -19,6 +19,13 @@ class SimulatedAgent {
       : random_(random), problems_(problems) {}
 
   using Send = std::function<void(Event)>;
+  /// What is durable of a try: an SDK worker repeats its word until it is answered.
+  using DurableTry = std::function<const TryRow*(const Uuid&)>;
+  using IsWorker = std::function<bool(const InstanceKey&)>;
+  void knows(IsWorker is_worker, DurableTry durable_try) {
+    is_worker_ = std::move(is_worker);
+    durable_try_ = std::move(durable_try);
+  }
 
   std::string session() const { return "boot" + std::to_string(boots_); }
   bool is_up() const { return is_up_; }
@@ -32,8 +39,11 @@ class SimulatedAgent {
   }
   /// Processes end; ends that nobody acknowledged are told again.
   void pass(Instant now, Duration uptime, const Send& send) {
-    for (auto& [id, record] : journal_)
-      if (record.state == State::Running && record.ends_at <= uptime) end(record, record.code, now);
+    for (auto& [id, record] : journal_) {
+      if (record.state != State::Running || record.ends_at > uptime) continue;
+      if (!record.is_worker || !speaks(id, record, now, uptime, send))
+        end(record, record.code, now);
+    }
     if (!is_up_) return;
     for (auto& [id, record] : journal_)
       if (record.state == State::Ended && record.told_at <= uptime) tell(id, record, uptime, send);
@@ -65,7 +75,7 @@ class SimulatedAgent {
       return (state == State::Dead || state == State::Refused) && random_.chance(0.5);
     });
   }
-  /// Whether the durable record of a try says exit code 0.
+  /// Whether the durable record of a try that is no SDK worker's says exit code 0.
   bool has_succeeded(const Uuid& try_id) const { return succeeded_.contains(try_id); }
 
  private:
@@ -76,6 +86,9 @@ class SimulatedAgent {
     Duration ends_at{0}, told_at{0};
     int code = 0;
     Outcome outcome;
+    bool is_worker = false;
+    WorkerReport report;  ///< What an SDK worker will say at its end.
+    int words_left = 12;  ///< Requests until it gives up.
   };
   using Id = std::pair<Uuid, int>;
   static LaunchId launch(const Id& id) { return {id.first, id.second}; }
@@ -96,6 +109,8 @@ class SimulatedAgent {
     record.ends_at = uptime + std::chrono::milliseconds(random_.below(60'000));
     record.outcome.started_at = now;
     record.code = random_.chance(0.15) ? 1 : random_.chance(0.05) ? 99 : 0;
+    record.is_worker = is_worker_(order.key);
+    if (record.is_worker) plan_report(id, record, now);
     if (!running_.insert(order.key).second)
       problems_.push_back("two tries of one instance run at the same time (I1)");
     if (!ever_started_.insert(order.try_id).second)
@@ -124,6 +139,9 @@ class SimulatedAgent {
             const Send& send) {
     refuse({order.id.try_id, order.id.launch}, LaunchNotStarted::Why::NeverReceived, uptime, send);
   }
+  void obey(const Effect::Watch&, const std::string&, Instant, Duration, const Send&) {}
+  void obey(const Effect::Unwatch&, const std::string&, Instant, Duration, const Send&) {}
+  void obey(const Effect::Callback&, const std::string&, Instant, Duration, const Send&) {}
   void obey(const Effect::Acknowledge& order, const std::string&, Instant, Duration, const Send&) {
     const auto known = journal_.find({order.id.try_id, order.id.launch});
     if (known != journal_.end() && known->second.state == State::Ended)
@@ -147,6 +165,33 @@ class SimulatedAgent {
         return send(LaunchNotStarted{launch(id), LaunchNotStarted::Why::WrongSession, ""});
     }
   }
+  void plan_report(const Id& id, Record& record, Instant now) {
+    WorkerReport& report = record.report;
+    report.state = record.code == 0 ? TaskState::Success : TaskState::UpForRetry;
+    if (record.code == 99) report.state = TaskState::Skipped;
+    if (random_.chance(0.2)) {
+      report.state = random_.chance(0.5) ? TaskState::UpForReschedule : TaskState::Deferred;
+      report.wake_at = now + std::chrono::seconds(random_.below(120));
+      report.resume = report.state == TaskState::Deferred
+                          ? R"({"id":")" + to_text(id.first) + R"(","next_method":"go"})"
+                          : "";
+    }
+    if (random_.chance(0.05)) record.words_left = static_cast<int>(random_.below(3));
+    record.code = 0;  // Whatever became of the task, the supervisor ends in order.
+  }
+  /// The next request of an SDK worker. False: it has said everything, or given up.
+  bool speaks(const Id& id, Record& record, Instant now, Duration uptime, const Send& send) {
+    const TryRow* row = durable_try_(id.first);
+    if (!row || !row->report.empty() || row->outcome || record.words_left-- <= 0) return false;
+    record.ends_at = uptime + std::chrono::seconds(2 + random_.below(8));
+    if (row->worker.empty()) {
+      send(WorkerStarted{id.first, "host user 1000", now});
+      return true;
+    }
+    record.report.ended_at = now;
+    send(WorkerReported{id.first, record.report, {}});
+    return true;
+  }
   void end(Record& record, int code, Instant now) {
     record.state = State::Ended;
     record.outcome.exit_code = code;
@@ -155,7 +200,7 @@ class SimulatedAgent {
     record.told_at = Duration{0};
     running_.erase(record.instance);
     for (const auto& [id, other] : journal_)
-      if (&other == &record && code == 0) {
+      if (&other == &record && code == 0 && !record.is_worker) {
         succeeded_.insert(id.first);
         succeeded_instances_.insert({record.instance, id.first});
       }
@@ -167,6 +212,8 @@ class SimulatedAgent {
 
   Random& random_;
   std::vector<std::string>& problems_;
+  IsWorker is_worker_;
+  DurableTry durable_try_;
   std::map<Id, Record> journal_;
   std::set<InstanceKey> running_;
   std::set<Uuid> ever_started_, succeeded_;

@@ -25,6 +25,16 @@ class Simulation {
     limits_.parallelism = 4 + static_cast<int>(random_.below(12));
     limits_.infrastructure_retries = 1000;
     world_ = World(limits_);
+    agent_.knows(
+        [this](const InstanceKey& key) {
+          const auto run = rows_.runs.find(key.run);
+          return run != rows_.runs.end() &&
+                 run->second.dag->task(key.task).run.kind == Command::Kind::Worker;
+        },
+        [this](const Uuid& id) -> const TryRow* {
+          const auto row = rows_.tries.find(id);
+          return row == rows_.tries.end() ? nullptr : &row->second;
+        });
   }
 
   SimulationReport run() {
@@ -213,7 +223,8 @@ class Simulation {
     for (const auto& id : world_.dag_ids())
       for (const RunKey run : world_.active_runs(id))
         for (const InstanceRow& row : world_.instances(run)) {
-          if (row.state != None && row.state != UpForRetry) continue;
+          if (row.state != None && row.state != UpForRetry && row.state != UpForReschedule)
+            continue;
           const auto closed = gates(world_, row.key, {now_, uptime_, 0});
           if (closed.empty() && world_.run(run)->state == RunState::Running)
             broken(fmt::format("task {} of run {} is {} and cannot say why:\n{}", row.key.task, run,
@@ -251,6 +262,7 @@ class Simulation {
       task.id = fmt::format("t{}", i);
       task.run = {Command::Kind::Argv, {{"true"}}};
       if (random_.chance(0.1)) task.run = {};
+      if (random_.chance(0.3)) task.run = {Command::Kind::Worker, {}}, task.airflow.emplace();
       for (int up = 0; up < i; ++up)
         if (random_.chance(0.4)) task.after.push_back(fmt::format("t{}", up));
       task.trigger_rule = kRules[random_.below(kRules.size())];
@@ -260,7 +272,7 @@ class Simulation {
       if (random_.chance(0.1)) task.max_active = 1;
       if (random_.chance(0.1)) task.depends_on_past = true;
       if (random_.chance(0.15))
-        task.map = MapRule{MapRule::Combine::Product, {{"x", "[1,2,3]"}}, 2};
+        task.map = MapRule{MapRule::Combine::Product, {{"x", "[1,2,3]"}}, 2, {}};
       task.priority = static_cast<int>(random_.below(4));
       definition.tasks.push_back(std::move(task));
     }
@@ -291,15 +303,21 @@ class Simulation {
     if (static_cast<int>(world_.open_tries().size()) > limits_.parallelism)
       broken("parallelism exceeded (I8)");
   }
+  /// By its exit record, or by the report of its SDK worker.
+  bool has_succeeded(const Uuid& try_id) const {
+    const TryRow& row = rows_.tries.at(try_id);
+    const Task& task = rows_.runs.at(row.instance.run).dag->task(row.instance.task);
+    if (task.run.kind != Command::Kind::Worker) return agent_.has_succeeded(try_id);
+    return !row.report.empty() && report_from_json(row.report)->state == Success;
+  }
   /// Before the rows take the change.
   void check_change(const Change& change) {
     if (const auto* ended = std::get_if<TryChanged>(&change); ended && ended->row.outcome) {
       const auto& row = ended->row;
-      const bool says_success = row.outcome->cause == Cause::Exit && row.outcome->exit_code == 0;
       const bool overruled = row.stop && row.stop->overrules_success;
-      if (agent_.has_succeeded(row.id) && !overruled && row.final_state != Success)
+      if (has_succeeded(row.id) && !overruled && row.final_state != Success)
         broken("a recorded success is lost (I3): " + to_text(change));
-      if (says_success && !agent_.has_succeeded(row.id))
+      if (!has_succeeded(row.id) && !overruled && row.final_state == Success)
         broken("a success without evidence (I4): " + to_text(change));
     }
     const auto* moved = std::get_if<InstanceChanged>(&change);
