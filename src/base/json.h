@@ -1,6 +1,6 @@
 #pragma once
 // The JSON library behind one door: Boost.JSON (RFC 8259). Include it in .cc files and in headers
-// of the modules loader, template, api and cli only.
+// of the modules loader, template, task_api, api and cli only.
 #include <boost/json.hpp>
 #include <string>
 #include <string_view>
