@@ -26,10 +26,11 @@ class ApiError(Exception):
 class Etesian:
     """One installation. `kill_server`, `kill_agent` and `start` may be mixed at will."""
 
-    def __init__(self, dags, home=None):
+    def __init__(self, dags, home=None, port=0):
         self.temporary = None if home else tempfile.mkdtemp(prefix="etesian-")
         self.home = pathlib.Path(home or self.temporary)
         self.dags = str(dags)
+        self.port = port  # 0: a free one at each start.
         self.process = None
         self.url = None
         self.token = None
@@ -46,7 +47,7 @@ class Etesian:
         environment = dict(os.environ, ETESIAN_ADMIN_PASSWORD=PASSWORD)
         self.stderr = open(self.home / "server.log", "ab")
         self.process = subprocess.Popen(
-            [BINARY, "up", "--home", str(self.home), "--dags", self.dags, "--port", "0"],
+            [BINARY, "up", "--home", str(self.home), "--dags", self.dags, "--port", str(self.port)],
             stdout=subprocess.PIPE, stderr=self.stderr, env=environment, text=True)
         for line in self.process.stdout:
             found = re.search(r"http://localhost:(\d+)", line)
