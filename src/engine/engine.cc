@@ -80,6 +80,7 @@ class Loop final : public Engine {
   bool needs_store(const Input& input, Ask& ask) const;
   void keep(Decision decision, const Moment& moment, OnDone on_done);
   StoreThread::After release(const Effect& effect);
+  bool is_for_host(const Effect::Start& start) const;
   void hand_over();
   Result<StoredState> read_stored_state();
   void reload();
@@ -436,6 +437,14 @@ void Loop::keep(Decision decision, const Moment& at, OnDone on_done) {
   });
 }
 
+/// Whether only the Python host can run this launch.
+bool Loop::is_for_host(const Effect::Start& start) const {
+  const TryRow* open = world_.open_try(start.try_id);
+  const auto dag = world_.dag_of(start.key.run);
+  return dag && open && open->worker != kNativeLane &&
+         dag->task(start.key.task).run.kind == Command::Kind::Worker;
+}
+
 /// What to do once the decision is durable. Launches are rendered now, while the world is as
 /// decided.
 StoreThread::After Loop::release(const Effect& effect) {
@@ -454,9 +463,12 @@ StoreThread::After Loop::release(const Effect& effect) {
         };
       }
       ++loop.started_;
-      return [&l = loop, ready = std::make_shared<wire::StartTry>(std::move(*launch))](
+      return [&l = loop, is_for_host = loop.is_for_host(start),
+              ready = std::make_shared<wire::StartTry>(std::move(*launch))](
                  const Result<Sequence>& durable) {
-        if (durable) l.executor_->start(std::move(*ready));
+        if (!durable) return;
+        if (is_for_host && l.triggers_) l.triggers_->expect_task();
+        l.executor_->start(std::move(*ready));
       };
     }
     StoreThread::After operator()(const Effect::Stop& e) const {

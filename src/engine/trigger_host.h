@@ -17,6 +17,8 @@ class TriggerHost {
   virtual ~TriggerHost() = default;
   virtual void watch(const Effect::Watch& what) = 0;
   virtual void unwatch(const Uuid& try_id) = 0;  ///< A user's action ended the wait.
+  /// A task was launched that only the host can run: it must be there.
+  virtual void expect_task() = 0;
   /// Runs code of a DAG file; nobody waits for its end, and its output goes to the host's log.
   virtual void call(const Effect::Callback& what) = 0;
 };
