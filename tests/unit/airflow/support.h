@@ -18,7 +18,7 @@
 
 namespace etesian::airflow {
 
-inline constexpr std::chrono::seconds kPatience{20};
+inline constexpr std::chrono::seconds kPatience{60};
 
 /// A fresh folder that goes with the test.
 class Folder {

@@ -69,11 +69,17 @@ def dag_json(dag_id, file, tags):
 
 
 def parse(request):
-    """A line `# dag <id> [tag ...]` gives a DAG, `# import <path>` reads on in that file, `# error <text>` breaks."""
+    """Parse as the lines of the file say.
+
+    `# dag <id> [tag ...]` gives a DAG (the tag `now` is another each time), `# import <path>` reads on in that file,
+    `# error <text>` breaks, `# once <tag>` puts a tag on the DAGs that the first parse only gives, `# die` kills the host.
+    """
     answer = {"op": "parsed", "id": request["id"], "file": request["file"], "dags": [], "errors": [], "warnings": [],
               "output": "", "wall_s": 0.0, "cpu_s": 0.0}
     relative = os.path.relpath(request["file"], request["bundle_path"])
     lines = open(request["file"]).read().splitlines()
+    is_first = sum(line.get("file") == request["file"] for line in logged()) == 1
+    once = [line.split()[2] for line in lines if line.startswith("# once") and is_first]
     for line in lines:
         words = line.split()
         if words[:2] == ["#", "import"]:
@@ -82,7 +88,7 @@ def parse(request):
         words = line.split()
         if words[:2] == ["#", "dag"]:
             tags = [str(time.monotonic_ns()) if word == "now" else word for word in words[3:]]
-            answer["dags"].append(dag_json(words[2], request["file"], tags))
+            answer["dags"].append(dag_json(words[2], request["file"], tags + once))
         elif words[:2] == ["#", "error"]:
             answer["errors"].append({"file": relative, "trace": "Traceback (most recent call last):\n  File \"" +
                                      request["file"] + "\", line 2, in <module>\n" + " ".join(words[2:]) + "\n"})
