@@ -74,7 +74,6 @@ class Triggers final : public TriggerHost {
   void watch(const Effect::Watch& what) override;
   void unwatch(const Uuid& try_id) override;
   void expect_task() override { host_->wake(); }
-  void expect_task() override { host_->wake(); }
   void call(const Effect::Callback& what) override;
 
  private:
