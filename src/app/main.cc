@@ -6,7 +6,7 @@
 #include <memory>
 #include <vector>
 
-#include "airflow/sources.h"
+#include "airflow/stub.h"
 #include "app/up.h"
 #include "app/version.h"
 #include "cli/commands.h"
