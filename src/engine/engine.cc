@@ -198,6 +198,9 @@ Result<Done> Loop::open(Parts& parts) {
     auto host = parts.make_trigger_host([this](Event event) { push_event(std::move(event)); });
     if (!host) return host.error();
     triggers_ = std::move(*host);
+    // Tasks that were handed to a host which ended with the last server wait for the next one.
+    for (const TryRow& row : world_.open_tries())
+      if (is_for_host({row.instance, row.id, row.launch})) triggers_->expect_task();
   }
 
   last_turn_uptime_us_ = clock_->uptime().count();
