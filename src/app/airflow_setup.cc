@@ -77,6 +77,9 @@ std::vector<std::pair<std::string, std::string>> airflow_environment(const Airfl
   set("AIRFLOW__CORE__DAGS_FOLDER", bundle.folder);
   set("AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST", bundle_list(bundle));
   set("AIRFLOW__CORE__LOAD_EXAMPLES", "False");
+  // Five tries are over within seconds, a restart of the server on a busy machine is not.
+  preset("AIRFLOW__WORKERS__EXECUTION_API_RETRIES", "20");
+  preset("AIRFLOW__WORKERS__EXECUTION_API_RETRY_WAIT_MAX", "10");
   return environment;
 }
 

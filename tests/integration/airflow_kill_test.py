@@ -148,7 +148,7 @@ class Campaign:
                 problems.append(f"{dag_id}/{run_id}: {state}, tries {tries}, "
                                 f"{ {k: t['state'] for k, t in tasks.items() if t['state'] != 'success'} }")
                 for key in (k for k, t in tasks.items() if t["try_number"] and t["state"] != "success"):
-                    problems.append(f"   log of {key}: {self.server.log(dag_id, run_id, key[0], 1, key[1])[-4:]}")
+                    problems.append(f"   log of {key}: {self.server.log(dag_id, run_id, key[0], 1, key[1])[-40:]}")
             path = f"/api/v2/dags/{dag_id}/dagRuns/{run_id}/taskInstances"
             for name, value in EXPECTED.items():
                 task_id = name.split(".")[0]
