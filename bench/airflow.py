@@ -11,10 +11,10 @@ edit         one edited DAG file -> its new version is served
 files        1,000 DAG files of 3 tasks: loaded into an empty installation, started again unchanged, then nothing to do
 waits        1,000 deferrable TimeDeltaSensors: until all wait, and what waiting costs
 
-Airflow 3.3.2 runs as `airflow standalone` runs it (API server, scheduler with the LocalExecutor, DAG processor, triggerer),
-on a PostgreSQL of its own; everything has its default settings. Etesian runs twice: every task by the official SDK
-(official), and what needs no Python by its own agent (native). Each round starts with empty installations. The figures are
-also written to build/bench-airflow.json; --skip-airflow takes Airflow's from there.
+Airflow 3.3.2 runs as `airflow standalone` runs it (API server, scheduler with the LocalExecutor, DAG processor,
+triggerer), on a PostgreSQL of its own; everything has its default settings. Etesian runs twice: every task by the
+official SDK (official), and what needs no Python by its own agent (native). Each round starts with empty installations.
+The figures are also written to build/bench-airflow.json; --skip-airflow takes Airflow's from there.
 """
 from __future__ import annotations
 
@@ -88,8 +88,8 @@ ROWS = {
                        {"official": at_most(0.15), "native": at_most(0.15)}),
     "memory-peak": Row("all processes, peak of the first workload", "MiB",
                        {"official": at_most(0.25), "native": at_most(0.25)}),
-    "processes-idle": Row("their number, idle", ""),
-    "postgresql-idle": Row("PostgreSQL beside them, idle", "MiB"),
+    "memory-processes": Row("their number, idle", ""),
+    "memory-postgresql": Row("PostgreSQL beside them, idle", "MiB"),
     "edit": Row("one edited file → new version served", "s", {"official": within(1), "native": within(1)}),
     "files-cold": Row("1,000 files → all DAGs served; floor: each imported once, forked, on all processors", "s",
                       {"native": at_most(1.1)}, beside="floor"),
@@ -149,9 +149,9 @@ def idle_memory(service: Service) -> Values:
     time.sleep(SETTLE_S)
     mib, count = service.memory()
     yield "memory-idle", mib
-    yield "processes-idle", count
+    yield "memory-processes", count
     if isinstance(service, Airflow):
-        yield "postgresql-idle", service.postgres.memory_mib()
+        yield "memory-postgresql", service.postgres.memory_mib()
 
 
 def throughput(service: Service) -> Values:
@@ -186,7 +186,7 @@ def first_byte(service: Service, path: pathlib.Path) -> Values:
 
 
 def edit(service: Service, folder: pathlib.Path) -> Values:
-    for number, pause_s in enumerate((3, 13, 23), 1):  # At any time of the 30 seconds between Airflow's looks at a file.
+    for number, pause_s in enumerate((3, 13, 23), 1):  # Airflow looks at a file every 30 seconds: at any time between.
         time.sleep(pause_s)
         begin = time.monotonic()
         task_id = dag_files.write_edit(folder, number)
@@ -314,9 +314,11 @@ NAMES = {"airflow": "Airflow", "official": "Etesian, official", "native": "Etesi
 COLUMNS = ("name", "work", "who", "min", "median", "max", "ratio", "goal", "verdict")
 
 
-def table(figures: Figures) -> list[tuple[str, ...]]:
+def table(figures: Figures, parts: list[str]) -> list[tuple[str, ...]]:
     lines = [COLUMNS, ("---",) * len(COLUMNS)]
     for name, row in ROWS.items():
+        if not name.startswith(tuple(parts)):
+            continue
         measured = figures.values.get(name, {})
         title = (name, row.work + (f", {row.unit}" if row.unit else ""))
         theirs = figures.median(name, row.beside)
@@ -374,7 +376,7 @@ def main() -> None:
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     say(f"measured in {(time.monotonic() - begin) / 60:.0f} minutes")
-    show(table(figures))
+    show(table(figures, parts))
     for system, when in sorted(figures.document.get("measured", {}).items()):
         print(f"{NAMES[system]}: measured {when}")
 

@@ -2,8 +2,8 @@
 
 usage: keeper.py LOG_FOLDER    (the components on standard input, as JSON: {"NAME": {"command": [...], "env": {...}}})
 
-Starts each component and prints its pid; every process that a component leaves behind becomes the keeper's child (Linux:
-a subreaper), and its processor time is counted there. At the end of standard input all of them are ended.
+Starts each component and prints its pid; every process that a component leaves behind becomes the keeper's child
+(Linux: a subreaper), and its processor time is counted there. At the end of standard input all of them are ended.
 """
 from __future__ import annotations
 

@@ -167,8 +167,12 @@ class Service:
         return ended
 
     def failures(self, dag_id: str, run_id: str) -> str:
-        rows = self.rest.get(run_path(dag_id, run_id) + "/taskInstances", limit=100)["task_instances"]
-        return ", ".join(f"{row['task_id']} {row['state']}" for row in rows if row["state"] != "success")
+        """The tasks that have not succeeded, and the log of the first."""
+        place = run_path(dag_id, run_id) + "/taskInstances"
+        rows = self.rest.get(place, limit=100)["task_instances"]
+        bad = [row for row in rows if row["state"] != "success"]
+        log = self.rest.get(f"{place}/{bad[0]['task_id']}/logs/{bad[0]['try_number']}") if bad else ""
+        return ", ".join(f"{row['task_id']} {row['state']}" for row in bad) + f"\n{json.dumps(log, indent=1)}"
 
     def parsed_since(self, moment: float) -> bool:
         raise NotImplementedError
@@ -297,7 +301,8 @@ class Airflow(Service):
 
     def parsed_since(self, moment: float) -> bool:
         """Whether each DAG file has been parsed again since then (seconds since the epoch)."""
-        return self.postgres.ask(self.database, f"select min(last_parsed_time) > to_timestamp({moment}) from dag") == "t"
+        query = f"select min(last_parsed_time) > to_timestamp({moment}) from dag"
+        return self.postgres.ask(self.database, query) == "t"
 
     def waiting_memory_mib(self) -> float:
         """The triggerer."""
