@@ -18,20 +18,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-/// The folder that Airflow's DAG files are looked for in: that of the project, or the bare folder.
-airflow::Bundle bundle_at(const std::string& folder) {
-  airflow::Bundle bundle;
-  const fs::path root = fs::absolute(folder).lexically_normal();
-  const bool is_project = fs::exists(root / "etesian.yaml") && fs::is_directory(root / "dags");
-  bundle.folder = (is_project ? root / "dags" : root).string();
-  if (bundle.folder.size() > 1 && bundle.folder.back() == '/') bundle.folder.pop_back();
-  std::error_code ignored;
-  for (const auto& entry : fs::directory_iterator(bundle.folder, ignored))
-    if (entry.is_directory(ignored) && fs::exists(entry.path() / "dag.yaml", ignored))
-      bundle.native_folders.push_back(entry.path().string());
-  return bundle;
-}
-
 std::string bundle_list(const airflow::Bundle& bundle) {
   return json::serialize(
       json::array{{{"name", bundle.name},
@@ -52,6 +38,41 @@ std::vector<std::pair<std::string, std::string>> inherited_environment() {
     variables.emplace_back(name, text.substr(equals + 1));
   }
   return variables;
+}
+
+}  // namespace
+
+bool has_native_dags(const std::string& folder) {
+  std::error_code ignored;
+  const fs::path root(folder);
+  if (fs::exists(root / "etesian.yaml", ignored)) return true;
+  for (const auto& entry : fs::directory_iterator(root, ignored))
+    if (fs::exists(entry.path() / "dag.yaml", ignored)) return true;
+  return false;
+}
+
+airflow::Bundle airflow_bundle_at(const std::string& folder) {
+  airflow::Bundle bundle;
+  const fs::path root = fs::absolute(folder).lexically_normal();
+  const bool is_project = fs::exists(root / "etesian.yaml") && fs::is_directory(root / "dags");
+  bundle.folder = (is_project ? root / "dags" : root).string();
+  if (bundle.folder.size() > 1 && bundle.folder.back() == '/') bundle.folder.pop_back();
+  std::error_code ignored;
+  for (const auto& entry : fs::directory_iterator(bundle.folder, ignored))
+    if (entry.is_directory(ignored) && fs::exists(entry.path() / "dag.yaml", ignored))
+      bundle.native_folders.push_back(entry.path().string());
+  return bundle;
+}
+
+Result<std::string> airflow_python(const AirflowFolders& folders, const airflow::Bundle& bundle) {
+  const char* virtual_env = std::getenv("VIRTUAL_ENV");
+  const airflow::PythonSearch search{.given = folders.python,
+                                     .dags_folder = bundle.folder,
+                                     .virtual_env = virtual_env ? virtual_env : "",
+                                     .home = folders.home};
+  auto python = airflow::find_python(search);
+  if (!python && python.error().code == ErrorCode::NotFound) python = airflow::make_venv(search);
+  return python;
 }
 
 std::vector<std::pair<std::string, std::string>> airflow_environment(const AirflowFolders& folders,
@@ -83,29 +104,12 @@ std::vector<std::pair<std::string, std::string>> airflow_environment(const Airfl
   return environment;
 }
 
-}  // namespace
-
-bool has_native_dags(const std::string& folder) {
-  std::error_code ignored;
-  const fs::path root(folder);
-  if (fs::exists(root / "etesian.yaml", ignored)) return true;
-  for (const auto& entry : fs::directory_iterator(root, ignored))
-    if (fs::exists(entry.path() / "dag.yaml", ignored)) return true;
-  return false;
-}
-
 Result<std::optional<AirflowSetup>> set_up_airflow(const AirflowFolders& folders,
                                                    const Vault& vault, std::uint16_t port,
                                                    std::shared_ptr<const Clock> clock) {
-  const airflow::Bundle bundle = bundle_at(folders.dags);
+  const airflow::Bundle bundle = airflow_bundle_at(folders.dags);
   if (!airflow::has_airflow_files(bundle)) return std::optional<AirflowSetup>();
-  const char* virtual_env = std::getenv("VIRTUAL_ENV");
-  const airflow::PythonSearch search{.given = folders.python,
-                                     .dags_folder = bundle.folder,
-                                     .virtual_env = virtual_env ? virtual_env : "",
-                                     .home = folders.home};
-  auto python = airflow::find_python(search);
-  if (!python && python.error().code == ErrorCode::NotFound) python = airflow::make_venv(search);
+  auto python = airflow_python(folders, bundle);
   if (!python) return python.error();
   auto package = airflow::unpack_package(folders.home + "/python");
   if (!package) return package.error();

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "airflow/stub.h"
+#include "app/airflow_commands.h"
 #include "app/up.h"
 #include "app/version.h"
 #include "cli/commands.h"
@@ -112,6 +113,7 @@ int run(int argc, char** argv) {
   cli::add_project_commands(app, globals, chosen);
   cli::add_test_command(app, globals, chosen);
   cli::add_when_command(app, globals, chosen);
+  add_airflow_commands(app, globals, chosen);
   cli::add_completion_command(app, chosen);
   try {
     app.parse(argc, argv);
