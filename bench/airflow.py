@@ -26,6 +26,7 @@ import os
 import pathlib
 import platform
 import shutil
+import signal
 import statistics
 import subprocess
 import sys
@@ -362,6 +363,7 @@ def main() -> None:
     folder = pathlib.Path(tempfile.mkdtemp(prefix="etesian-bench-airflow-"))
     folder.chmod(0o711)  # PostgreSQL, another user, has its folder below.
     bench = Bench(folder, parts, figures)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # Through the blocks that end what was started.
     begin = time.monotonic()
     try:
         with contextlib.ExitStack() as stack:

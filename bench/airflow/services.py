@@ -110,7 +110,7 @@ class Service:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        if kind and kind is not KeyboardInterrupt:
+        if kind and issubclass(kind, Exception):
             for log in sorted(self.folder.glob("*.log")):
                 print(f"--- {log.name}\n{log.read_text(errors='replace')[-3000:]}", file=sys.stderr)
         self.stop()
