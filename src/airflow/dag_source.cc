@@ -322,9 +322,11 @@ void Source::note_death(const BundleFile& key, FileState& state, const Error& er
   const int readies = readies_;
   if (readies > state.readies) ++state.deaths;
   state.readies = readies;
-  if (state.deaths >= kDeathsMax)
+  if (state.deaths >= kDeathsMax) {
+    host_trouble_.clear();
     return refuse(key, state,
                   "the Python host died each time that it parsed this file: " + error.message);
+  }
   queue_.add(key, state.deaths > 0 ? Urgency::Suspicious : Urgency::Changed,
              state.file.modified_ns);
 }

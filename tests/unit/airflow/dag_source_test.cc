@@ -35,19 +35,23 @@ class DagSourceTest : public ::testing::Test {
   }
   int parses() const { return fake_.count("parse"); }
 
-  /// Errors as "file:line [dag] message" lines, once there are as many as that.
-  std::string errors(std::size_t count) {
-    std::vector<ImportError> all = source_->import_errors();
-    for (const auto begin = std::chrono::steady_clock::now();
-         all.size() != count && std::chrono::steady_clock::now() - begin < kPatience;
-         all = source_->import_errors())
-      std::this_thread::yield();
+  /// Errors as "file:line [dag] message" lines.
+  std::string errors_now() const {
     std::string out;
-    for (const ImportError& error : all)
+    for (const ImportError& error : source_->import_errors())
       for (const Diagnostic& diagnostic : error.diagnostics)
         out += error.file + ":" + std::to_string(diagnostic.line) + " [" + error.dag_id + "] " +
                diagnostic.message + "\n";
     return out;
+  }
+  /// Once they are in the state that is waited for.
+  std::string errors_when(const std::function<bool(const std::string&)>& is_there) const {
+    eventually([&] { return is_there(errors_now()); });
+    return errors_now();
+  }
+  std::string errors(std::size_t count) const {
+    return errors_when(
+        [this, count](const std::string&) { return source_->import_errors().size() == count; });
   }
 
   Folder folder_, cache_;
@@ -250,10 +254,12 @@ TEST_F(DagSourceTest, AFileThatKillsTheHostIsNamedAndTheOthersAreLoaded) {
   dags("b.py", "# dag one");
   start();
   EXPECT_EQ(heard_.next(), "loaded one");
-  const std::string text = errors(1);
-  EXPECT_NE(text.find("a.py:1 [] the Python host died each time that it parsed this file"),
-            std::string::npos)
-      << text;
+  const auto is_named = [](const std::string& text) {
+    return text.starts_with("a.py:1 [] the Python host died each time that it parsed this file");
+  };
+  const std::string text = errors_when(is_named);
+  EXPECT_TRUE(is_named(text)) << text;
+  EXPECT_EQ(source_->import_errors().size(), 1U);
   dags("a.py", "# dag two");
   std::string told = heard_.next();
   if (told == "first scan") told = heard_.next();
@@ -281,7 +287,7 @@ TEST_F(DagSourceTest, AFileThatGivesSomethingElseEachTimeKeepsItsFirstVersion) {
   start();
   heard_.next();
   EXPECT_EQ(heard_.next(), "first scan");
-  while (parses() < 3) std::this_thread::yield();
+  ASSERT_TRUE(eventually([this] { return parses() >= 3; }));
   dags("b.py", "# dag two");
   EXPECT_EQ(heard_.next(), "loaded two");
 }

@@ -178,7 +178,7 @@ TEST_F(HostTest, AHostThatAnswersOrWorksIsNotTakenForSilent) {
   start(options);
   host_->wake();
   EXPECT_EQ(heard_.next(), "ready");
-  while (fake_.count("stat") < 3) std::this_thread::yield();
+  ASSERT_TRUE(eventually([this] { return fake_.count("stat") >= 3; }));
   fake_.behave({{"no_answer", true}, {"silent", true}});
   EXPECT_EQ(text(ask({{"op", "parse"}}, 500ms)), "ask the Python host: no answer in time")
       << "not: it fell silent";

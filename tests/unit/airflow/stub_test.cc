@@ -42,7 +42,7 @@ class StubTest : public ::testing::Test {
   }
   /// What the host was asked; waits until it was.
   json::object asked(std::string_view op) const {
-    while (fake_.count(op) == 0) std::this_thread::yield();
+    EXPECT_TRUE(eventually([&] { return fake_.count(op) > 0; })) << op;
     for (json::object& line : fake_.asked())
       if (line.at("op").get_string() == op) return line;
     return {};

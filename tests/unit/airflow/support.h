@@ -6,10 +6,12 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <functional>
 #include <future>
 #include <mutex>
 #include <string>
 #include <string_view>
+#include <thread>
 #include <vector>
 
 #include "airflow/host.h"
@@ -69,6 +71,16 @@ class Heard {
   std::vector<std::string> all_;
   std::size_t taken_ = 0;
 };
+
+/// Whether it becomes true while patience lasts.
+inline bool eventually(const std::function<bool()>& is_true) {
+  const auto end = std::chrono::steady_clock::now() + kPatience;
+  while (!is_true()) {
+    if (std::chrono::steady_clock::now() > end) return false;
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));  // Others need the processor.
+  }
+  return true;
+}
 
 inline std::string python_in_path() {
   const char* path = std::getenv("PATH");

@@ -100,7 +100,7 @@ TEST_F(TreeTest, LaterRulesWinAndAnExclamationMarkTakesBack) {
 TEST_F(TreeTest, ATrailingSlashMeansFoldersOnly) {
   files({"x/a.py", "y/x.py"});
   folder_.write("x.py", "");
-  EXPECT_EQ(with_rules("x/"), "-x/a.py x.py y/x.py");
+  EXPECT_EQ(with_rules("x/"), "x.py -x/a.py y/x.py");
 }
 
 TEST_F(TreeTest, CommentsBlankLinesAndLoneSlashesAreNoRules) {
