@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
-"""Long campaigns. usage: ./dev soak [sim|kill|timetable|all] [--hours H]
+"""Long campaigns. usage: ./dev soak [sim|kill|timetable|airflow|all] [--hours H]
 
 sim        the deterministic simulation over fresh seeds, until the time is over
 kill       kill -9 of server, agent and both, 1,000 kills a round
 timetable  random schedules against the minute-walking oracle
+airflow    random Airflow DAGs against Airflow's own code, and kills under official tasks
 Each round prints its seed; a failure stops with what replays it.
 """
 import argparse
@@ -34,7 +35,13 @@ def timetable(seed):
     run(["build/release/bin/timetable_test", "--gtest_filter=*Propert*"], ETESIAN_SEED=str(seed), ETESIAN_CASES="100000")
 
 
-CAMPAIGNS = {"sim": sim, "kill": kill, "timetable": timetable}
+def airflow(seed):
+    folder = "tests/integration/"
+    run([sys.executable, folder + "airflow_differential_test.py", "--count", "500", "--seed", str(seed)])
+    run([sys.executable, folder + "airflow_kill_test.py", "--kills", "200", "--seed", str(seed)])
+
+
+CAMPAIGNS = {"sim": sim, "kill": kill, "timetable": timetable, "airflow": airflow}
 
 
 def main():
