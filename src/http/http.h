@@ -77,6 +77,9 @@ struct Route {
   Handler handler;
   std::string operation_id;  ///< Name in the OpenAPI document.
   std::size_t body_bytes_max = 1UL << 20;
+  /// What else refuses a request by its head (with `params` set), before a byte of its body is
+  /// read; after `access`. Must not block.
+  std::function<std::optional<Response>(const Request&)> guard{};
 };
 
 /// Route table. Segments are compared raw (still encoded) for literals and decoded exactly once for
@@ -96,7 +99,7 @@ class Router {
   void set_authenticator(Authenticator authenticator);
   const std::vector<Route>& routes() const { return routes_; }
   /// Decides on the head alone, so no body is read in vain: the route, with `params` and `user`
-  /// of `head` set, or the refusal (400, 401, 404, 405; 204 for OPTIONS).
+  /// of `head` set, or the refusal (400, 401, 404, 405, a guard's; 204 for OPTIONS).
   std::variant<const Route*, Response> admit(Request& head) const;
   /// admit(), then the body limit (413), then the handler. Errors of a handler pass through.
   void handle(Request request, std::shared_ptr<Reply> reply) const;

@@ -167,7 +167,11 @@ std::variant<const Route*, Response> Router::admit(Request& head) const {
     }
     head.params.insert_or_assign(pattern[i].text, std::move(*value));
   }
-  return &routes_[*chosen];
+  const Route& route = routes_[*chosen];
+  if (route.guard) {
+    if (auto refusal = route.guard(head)) return std::move(*refusal);
+  }
+  return &route;
 }
 
 void Router::handle(Request request, std::shared_ptr<Reply> reply) const {

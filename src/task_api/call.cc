@@ -20,6 +20,7 @@ http::Response dressed(const http::Request& request, http::Response response) {
                                 request.header("airflow-api-version").value_or(kNewestVersion));
   if (auto id = request.header("correlation-id"))
     response.headers.emplace_back("correlation-id", std::move(*id));
+  response.headers.emplace_back("cache-control", "no-store");
   return response;
 }
 

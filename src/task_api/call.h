@@ -61,7 +61,7 @@ class Call : public std::enable_shared_from_this<Call> {
 using CallPtr = std::shared_ptr<Call>;
 
 /// An answer with the headers that every one has: `airflow-api-version` and `correlation-id` as
-/// they were sent.
+/// they were sent; nothing is cached.
 http::Response dressed(const http::Request& request, http::Response response);
 
 /// Who does something, for the audit: "task etl/manual__1/load", or the host of DAG files.

@@ -103,19 +103,35 @@ std::optional<http::Response> refusal_of_token(const http::Request& request,
   return http::error_response(403, "Token subject does not match task instance ID");
 }
 
-void admit(const std::shared_ptr<const Service>& service, const Row& row,
-           const http::Request& request, std::shared_ptr<http::Reply> reply) {
-  const auto refuse = [&](http::Response response) {
-    reply->send(dressed(request, std::move(response)));
+/// By the head alone: a body may be large, and nobody without a token makes the server read one.
+std::optional<http::Response> refusal_of_head(const Service& service, const Row& row,
+                                              const http::Request& head) {
+  if (auto bad = refusal_of_version(head)) return bad;
+  const auto bearer = bearer_of(head);
+  if (!bearer) return http::error_response(401, "Missing auth token");
+  const auto token = wire::read_worker_token(*bearer, service.options.token_key);
+  if (!token) return http::error_response(403, "Invalid auth token");
+  return refusal_of_token(head, *token, row.who);
+}
+
+http::Route route_of(const std::shared_ptr<const Service>& service, const Row& row) {
+  http::Route route;
+  route.method = row.method;
+  route.pattern = row.pattern;
+  route.access = http::Access::Open;
+  route.body_bytes_max = row.body_bytes_max;
+  route.guard = [service, &row](const http::Request& head) -> std::optional<http::Response> {
+    auto refusal = refusal_of_head(*service, row, head);
+    if (refusal) return dressed(head, std::move(*refusal));
+    return std::nullopt;
   };
-  if (auto bad = refusal_of_version(request)) return refuse(std::move(*bad));
-  const auto bearer = bearer_of(request);
-  if (!bearer) return refuse(http::error_response(401, "Missing auth token"));
-  const auto token = wire::read_worker_token(*bearer, service->options.token_key);
-  if (!token) return refuse(http::error_response(403, "Invalid auth token"));
-  if (auto bad = refusal_of_token(request, *token, row.who)) return refuse(std::move(*bad));
-  const auto call = std::make_shared<Call>(service, request, *token, std::move(reply));
-  call->guarded([&] { row.handler(call); });
+  route.handler = [service, &row](const http::Request& request,
+                                  std::shared_ptr<http::Reply> reply) {
+    const auto token = wire::read_worker_token(*bearer_of(request), service->options.token_key);
+    const auto call = std::make_shared<Call>(service, request, *token, std::move(reply));
+    call->guarded([&] { row.handler(call); });
+  };
+  return route;
 }
 
 http::Route open_route(std::string path, std::string body) {
@@ -137,18 +153,7 @@ void add_routes(http::Router& router, Engine& engine, const Options& options) {
   const auto service = std::make_shared<const Service>(Service{engine, options});
   router.add(open_route("/execution/health", R"({"status":"healthy"})"));
   router.add(open_route("/execution/health/ping", R"({"ok":[],"failing":{}})"));
-  for (const Row& row : kRows) {
-    http::Route route;
-    route.method = row.method;
-    route.pattern = row.pattern;
-    route.access = http::Access::Open;
-    route.handler = [service, &row](const http::Request& request,
-                                    std::shared_ptr<http::Reply> reply) {
-      admit(service, row, request, std::move(reply));
-    };
-    route.body_bytes_max = row.body_bytes_max;
-    router.add(std::move(route));
-  }
+  for (const Row& row : kRows) router.add(route_of(service, row));
 }
 
 }  // namespace etesian::task_api

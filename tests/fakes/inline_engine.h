@@ -20,8 +20,7 @@ namespace etesian::test {
 class TemporaryFolder {
  public:
   TemporaryFolder() {
-    std::string pattern =
-        (std::filesystem::temp_directory_path() / "etesian_test_XXXXXX").string();
+    std::string pattern = (std::filesystem::temp_directory_path() / "etesian_test_XXXXXX").string();
     path_ = ::mkdtemp(pattern.data());
   }
   ~TemporaryFolder() { std::filesystem::remove_all(path_); }

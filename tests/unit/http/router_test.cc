@@ -198,6 +198,28 @@ TEST_F(RouterTest, an_over_long_segment_matches_nothing) {
   EXPECT_EQ(said("GET", "/api/v2/dags/" + std::string(3001, 'a')), "404");
 }
 
+TEST(Router, a_guard_refuses_by_the_head_alone) {
+  Router router;
+  Route route{.method = "PUT",
+              .pattern = "/x/{id}",
+              .access = Access::Open,
+              .handler = answer_with("x"),
+              .operation_id = "x"};
+  route.guard = [](const Request& head) -> std::optional<Response> {
+    if (head.params.at("id") == "good") return std::nullopt;
+    return error_response(403, "not " + head.params.at("id"));
+  };
+  router.add(route);
+  Request head;
+  head.method = "PUT";
+  head.path = "/x/bad";
+  const auto refused = router.admit(head);
+  ASSERT_TRUE(std::holds_alternative<Response>(refused));
+  EXPECT_EQ(std::get<Response>(refused).body, R"({"detail":"not bad"})");
+  head.path = "/x/good";
+  EXPECT_TRUE(std::holds_alternative<const Route*>(router.admit(head)));
+}
+
 TEST(Router, without_an_authenticator_a_token_route_is_closed) {
   Router router;
   router.add({.method = "GET",
