@@ -293,9 +293,12 @@ void Source::take(Answer answer) {
   const BundleFile& key = answer.file;
   queue_.end(key);
   if (!std::exchange(host_trouble_, {}).empty()) has_news_ = true;
-  const auto found = states_.find(key);
-  if (found == states_.end() || found->second.file.input != answer.input) return;  // Overtaken.
-  FileState& state = found->second;
+  const auto is_overtaken = [&] {
+    const auto found = states_.find(key);
+    return found == states_.end() || found->second.file.input != answer.input;
+  };
+  if (is_overtaken()) return;
+  FileState& state = states_.at(key);
   if (!answer.frame && answer.frame.error().code == ErrorCode::Unavailable)
     return note_death(key, state, answer.frame.error());
   if (!answer.frame) return refuse(key, state, answer.frame.error().message);
@@ -303,11 +306,13 @@ void Source::take(Answer answer) {
   if (op == nullptr || *op != "parsed")
     return refuse(key, state, "the Python host answered: " + json::serialize(*answer.frame));
   const AirflowPlace place = place_of(key);
-  std::string source;
-  if (key.second.ends_with(".py"))
-    if (auto text = read_file(place.bundle_folder + "/" + key.second, kSourceMax))
-      source = readable(std::move(*text));
-  Outcome outcome = outcome_from(*answer.frame, place, source);
+  const auto text = read_file(place.bundle_folder + "/" + key.second);
+  if (!text || sha256_hex(*text) != state.file.content) {
+    look_around();  // Whatever was parsed, it is not what we have seen.
+    if (is_overtaken()) return;
+  }
+  const bool is_shown = text && key.second.ends_with(".py") && text->size() <= kSourceMax;
+  Outcome outcome = outcome_from(*answer.frame, place, is_shown ? readable(*text) : "");
   state.deaths = 0;
   if (answer.urgency == Urgency::Check)
     check(key, state, std::move(outcome));
@@ -402,13 +407,13 @@ void Source::remember(const BundleFile& key, const FileState& state) {
 // ---- what the engine hears ----
 
 void Source::settle() {
-  const bool is_quiet = queue_.is_settled() || !host_trouble_.empty();
-  const bool is_certain = is_quiet && troubles_.empty();
-  std::vector<Event> events = claims_.settle(is_certain ? Claims::Gone::Now : Claims::Gone::Later);
+  const bool is_settled = queue_.is_settled();
+  std::vector<Event> events =
+      claims_.settle(is_settled && troubles_.empty() ? Claims::Gone::Now : Claims::Gone::Later);
   has_news_ = has_news_ || !events.empty();
   for (Event& event : events) listener_.on_event(std::move(event));
   if (std::exchange(has_news_, false)) publish();
-  if (!is_quiet || has_told_first_scan_) return;
+  if (has_told_first_scan_ || (!is_settled && host_trouble_.empty())) return;
   has_told_first_scan_ = true;
   listener_.on_first_scan();
 }

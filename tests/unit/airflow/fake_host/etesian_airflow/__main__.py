@@ -77,7 +77,10 @@ def parse(request):
     answer = {"op": "parsed", "id": request["id"], "file": request["file"], "dags": [], "errors": [], "warnings": [],
               "output": "", "wall_s": 0.0, "cpu_s": 0.0}
     relative = os.path.relpath(request["file"], request["bundle_path"])
-    lines = open(request["file"]).read().splitlines()
+    try:
+        lines = open(request["file"]).read().splitlines()
+    except FileNotFoundError:
+        lines = ["# error it is gone"]
     is_first = sum(line.get("file") == request["file"] for line in logged()) == 1
     once = [line.split()[2] for line in lines if line.startswith("# once") and is_first]
     for line in lines:
