@@ -14,6 +14,7 @@ from typing import Any
 from etesian_airflow import framing, logs, process
 from etesian_airflow.comms import Comms, enter_client_context
 from etesian_airflow.credential import Credential
+from etesian_airflow.lane import Lanes
 
 # How the child says that memory ran out where no Python exception could carry it to the answer.
 MEMORY_EXIT_CODE = 71
@@ -91,8 +92,9 @@ def load(file: str, bundle: str, bundle_path: str) -> dict[str, Any]:
     stability = check_dag_file_stability(file)
     if refused := stability.get_error_format_dict(file, Path(bundle_path)):
         return {"dags": [], "errors": _errors(refused), "warnings": []}
+    lanes = Lanes(file, bundle_path)
     bag = BundleDagBag(dag_folder=file, bundle_path=Path(bundle_path), bundle_name=bundle, load_op_links=False)
-    dags, errors = _serialize(bag)
+    dags, errors = _serialize(bag, lanes)
     warnings = [text for texts in bag.captured_warnings.values() for text in texts]
     # One text for each DAG of the file, all the same.
     warnings += {warning["message"] or "" for warning in stability.get_formatted_warnings(bag.dag_ids)}
@@ -117,7 +119,7 @@ def _trace(text: str) -> str:
     return text
 
 
-def _serialize(bag: Any) -> tuple[list[dict[str, Any]], dict[str, str]]:
+def _serialize(bag: Any, lanes: Lanes) -> tuple[list[dict[str, Any]], dict[str, str]]:
     import msgspec
 
     from airflow.sdk.configuration import conf
@@ -129,7 +131,10 @@ def _serialize(bag: Any) -> tuple[list[dict[str, Any]], dict[str, str]]:
     for _, dag in sorted(bag.dags.items()):
         try:
             # Through JSON and back: what cannot be sent must fail here, where it costs this DAG and not the answer.
-            dags.append(msgspec.json.decode(msgspec.json.encode(DagSerialization.to_dict(dag))))
+            serialized = msgspec.json.decode(msgspec.json.encode(DagSerialization.to_dict(dag)))
+            if tasks := lanes.of(dag):
+                serialized["etesian"] = {"lanes": tasks}
+            dags.append(serialized)
         except MemoryError:
             raise
         except Exception:

@@ -7,7 +7,7 @@ import importlib
 import platform
 from typing import Any
 
-from etesian_airflow import logs
+from etesian_airflow import lane, logs
 from etesian_airflow.task import workload_adapter
 
 _MODULES = (
@@ -85,6 +85,7 @@ def prepare() -> dict[str, Any]:
         "python": platform.python_version(),
     }
     _build_caches()
+    lane.remember()
     logs.build_styles()
     logs.unbind_loggers()
     importlib.import_module("airflow.settings").dispose_orm(do_log=False)

@@ -35,6 +35,16 @@ std::optional<Piece> next_piece(std::string_view text, const Mask& mask, Capture
 
 }  // namespace
 
+void LastLine::take(std::string_view bytes, bool is_partial, std::size_t bytes_max) {
+  if (!is_open_) {
+    bytes_.clear();
+    is_too_long_ = false;
+  }
+  is_too_long_ = is_too_long_ || bytes_.size() + bytes.size() > bytes_max;
+  if (!is_too_long_) bytes_ += bytes;
+  is_open_ = is_partial;
+}
+
 std::string_view Capture::waiting() const {
   const std::uint64_t span = state_->span;
   const auto begin = static_cast<std::uint32_t>(span >> 32), end = static_cast<std::uint32_t>(span);
@@ -75,6 +85,8 @@ void Capture::frame_lines(const LineSink& sink, const logs::Stamp& at, Until unt
       sink.tail->emplace_back(bytes);
       if (sink.tail->size() > kTailLines) sink.tail->pop_front();
     }
+    if (sink.last != nullptr)
+      sink.last->take(bytes, (piece->flags & logs::kPartial) != 0, sink.last_bytes_max);
     if (sink.on_line != nullptr) (*sink.on_line)(stream_, bytes);
     rest.remove_prefix(piece->consumed);
     ++frames;

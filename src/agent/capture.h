@@ -10,11 +10,27 @@
 
 namespace etesian::agent {
 
+/// The last line of a task, put together from its frames.
+class LastLine {
+ public:
+  /// `is_partial`: more of the same line follows. Beyond `bytes_max` only that it is too long is
+  /// kept.
+  void take(std::string_view bytes, bool is_partial, std::size_t bytes_max);
+  const std::string& bytes() const { return bytes_; }
+  bool is_too_long() const { return is_too_long_; }
+
+ private:
+  std::string bytes_;
+  bool is_open_ = false, is_too_long_ = false;
+};
+
 /// Where lines of a task go; shared by its two streams.
 struct LineSink {
   logs::TryLog* log = nullptr;
   Mask* mask = nullptr;
   std::deque<std::string>* tail = nullptr;  ///< The last lines, where a log_pattern wants them.
+  LastLine* last = nullptr;                 ///< Where the output is the last line.
+  std::size_t last_bytes_max = 0;           ///< Of `last`.
   const std::function<void(int stream, std::string_view line)>* on_line = nullptr;
 };
 

@@ -27,7 +27,7 @@ void record_fields(Io& io, Record& r) {
   } else if constexpr (std::is_same_v<T, ClaimRecord>) {
     io(r.key.try_id, r.key.launch, r.label, r.timeout, r.kill_grace, r.output_bytes_max,
        r.log_pattern, r.has_secrets, r.has_cgroup, r.slot, r.log_segment, r.log_offset, r.at,
-       r.output_is_last_line, r.has_own_folder);
+       r.is_bash_operator, r.own_folder);
   } else if constexpr (std::is_same_v<T, PidRecord>) {
     io(r.key.try_id, r.key.launch, r.pid, r.birth, r.started_at, r.timeout_at);
   } else if constexpr (std::is_same_v<T, wire::ExitRecord>) {

@@ -40,7 +40,8 @@ struct ClaimRecord {
   std::uint32_t slot = 0;
   std::uint64_t log_segment = 0, log_offset = 0;
   Instant at{};
-  bool output_is_last_line = false, has_own_folder = false;
+  bool is_bash_operator = false;
+  std::string own_folder;  ///< Removed at the end; empty: none.
 };
 struct PidRecord {
   Key key;

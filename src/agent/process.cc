@@ -7,8 +7,10 @@
 #include <signal.h>
 #include <sys/ioctl.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -201,6 +203,19 @@ Spawned spawn(const SpawnPlan& plan, SpawnFailure& failure) {
                          is_folder ? plan.working_folder : plan.argv->front(),
                          std::generic_category().message(child.failure))};
   return {};
+}
+
+Fd open_silence() {
+  Fd fd(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+  sockaddr_un own{};
+  own.sun_family = AF_UNIX;
+  socklen_t length = sizeof own;
+  // A name alone means: any that is free (unix(7), autobind).
+  const bool is_ready =
+      fd && ::bind(fd.get(), reinterpret_cast<sockaddr*>(&own), sizeof own.sun_family) == 0 &&
+      ::getsockname(fd.get(), reinterpret_cast<sockaddr*>(&own), &length) == 0 &&
+      ::connect(fd.get(), reinterpret_cast<sockaddr*>(&own), length) == 0;
+  return is_ready ? std::move(fd) : Fd();
 }
 
 std::uint64_t birth_of(pid_t pid, int pidfd) {

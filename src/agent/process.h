@@ -39,6 +39,11 @@ struct SpawnFailure {
   std::string message;
 };
 
+/// A socket connected to itself, on which nothing ever comes: as standard input it is neither at
+/// its end nor a file, like that of an SDK worker's commands. Bash takes such a one for a login
+/// over the network and reads ~/.bashrc where SHLVL says that it is the first shell.
+Fd open_silence();
+
 /// Starts a process in a session of its own, with default signals, no core dumps and no inherited
 /// descriptors. Returns when exec has happened (vfork). Cost: the exec, plus about 30 µs.
 /// On failure the pid is 0 and `failure` says why.

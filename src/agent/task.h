@@ -37,6 +37,8 @@ struct Task {
   bool is_at_end[2] = {false, false};  ///< The pipe has no writer any more.
   bool is_ready[2] = {false, false};   ///< The pipe may hold bytes (edge-triggered).
   std::deque<std::string> tail;
+  LastLine last_line;
+  bool is_last_line_in_log = false;  ///< An earlier worker may have read a part of it.
 
   pid_t pid = 0;
   Fd pidfd;
@@ -68,10 +70,13 @@ struct Task {
 
   Ticks wake_at = kNever;  ///< Key in the worker's timer set.
   const Key& key() const { return claim.key; }
-  /// Where its last lines are kept; null: nobody will ask for them.
-  std::deque<std::string>* kept_tail() {
-    return claim.log_pattern.empty() && !claim.output_is_last_line ? nullptr : &tail;
+  /// A BashOperator reads until nobody holds its pipe open, however long its command has ended. A
+  /// task that is to stop is not waited for.
+  bool waits_for_writers() const {
+    return claim.is_bash_operator && !stop_cause && lost_message.empty();
   }
+  /// Nothing but its record is missing, or it is being cleaned up.
+  bool is_over() const { return has_ended && !waits_for_writers(); }
 };
 
 }  // namespace etesian::agent

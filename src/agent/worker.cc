@@ -210,7 +210,7 @@ void Worker::handle_stop(const wire::Stop& stop) {
   const Key key{stop.try_id, stop.launch};
   const auto found = entries_.find(key);
   const bool is_live = found != entries_.end() && found->second.task != nullptr;
-  if (is_live && !found->second.task->has_ended)
+  if (is_live && !found->second.task->is_over())
     order_stop(*found->second.task, wire::cause::kKilled, stop.grace, stop.reason);
   else
     tell(key);
@@ -242,7 +242,7 @@ void Worker::handle_acknowledge(const Key& key) {
 void Worker::handle_shutdown() {
   is_shutting_down_ = true;
   for (Task* const task : by_slot_)
-    if (task != nullptr && !task->has_ended)
+    if (task != nullptr && !task->is_over())
       order_stop(*task, wire::cause::kKilled, task->claim.kill_grace,
                  "the agent was told to shut down");
 }
@@ -256,7 +256,7 @@ void Worker::tell(const Key& key) {
   const Entry& entry = found->second;
   switch (entry.state) {
     case Entry::State::Live:
-      return hold(entry.task->has_ended || entry.task->stop_cause ? State::Ending : State::Running);
+      return hold(entry.task->is_over() || entry.task->stop_cause ? State::Ending : State::Running);
     case Entry::State::Ended: return link_->send(wire::Ended{*entry.record});
     case Entry::State::Revoked: return hold(State::Revoked);
     case Entry::State::Acknowledged: return hold(State::Ended);
@@ -287,6 +287,15 @@ void Worker::send_list_part() {
   is_listing_ = false;
 }
 
+LineSink Worker::sink_of(Task& task) const {
+  return {.log = &task.log,
+          .mask = &task.mask,
+          .tail = task.claim.log_pattern.empty() ? nullptr : &task.tail,
+          .last = task.claim.is_bash_operator ? &task.last_line : nullptr,
+          .last_bytes_max = task.claim.output_bytes_max,
+          .on_line = hooks_.on_line ? &hooks_.on_line : nullptr};
+}
+
 void Worker::read_streams() {
   if (ready_.empty()) return;
   const logs::Stamp at = logs::Stamp::now();
@@ -301,10 +310,7 @@ void Worker::read_streams() {
     task->is_ready[stream] = got == Capture::Got::Bytes;
     if (got != Capture::Got::Bytes) continue;
     still_ready.emplace_back(slot, stream);
-    if (!capture.has_batch())
-      capture.frame_lines(
-          {&task->log, &task->mask, task->kept_tail(), hooks_.on_line ? &hooks_.on_line : nullptr},
-          at, Capture::Until::LastNewline);
+    if (!capture.has_batch()) capture.frame_lines(sink_of(*task), at, Capture::Until::LastNewline);
   }
   ready_.swap(still_ready);
   store();
@@ -315,7 +321,7 @@ void Worker::store_unfinished_lines() {
     if (task == nullptr) continue;
     for (Capture& capture : task->streams)
       if (!capture.has_batch())
-        capture.frame_lines({&task->log, &task->mask, nullptr, nullptr}, logs::Stamp::now(),
+        capture.frame_lines({.log = &task->log, .mask = &task->mask}, logs::Stamp::now(),
                             Capture::Until::Pause);
   }
   store();
@@ -340,7 +346,7 @@ void Worker::tick(Ticks now) {
     Task& task = *by_slot_[timers_.begin()->second];
     timers_.erase(timers_.begin());
     task.wake_at = kNever;
-    if (task.timeout_at <= now && !task.has_ended && !task.stop_cause)
+    if (task.timeout_at <= now && !task.is_over() && !task.stop_cause)
       order_stop(task, wire::cause::kTimeout, task.claim.kill_grace,
                  fmt::format("its timeout of {} is over", to_text(task.claim.timeout)));
     if (task.kill_at <= now && !task.is_killed) kill_now(task);
@@ -351,8 +357,11 @@ void Worker::tick(Ticks now) {
 void Worker::reschedule(Task& task) {
   Ticks next = kNever;
   if (task.has_ended) {
-    // Leftovers and pipes of others give no event: look again soon.
-    if (!task.is_complete) next = now_ticks() + 20'000'000;
+    // Leftovers and pipes of others give no event: look again soon. (The end of the last writer is
+    // one, but an adopted task may have missed it.)
+    const bool is_waiting = task.waits_for_writers() && task.is_status_known;
+    if (!task.is_complete) next = now_ticks() + (is_waiting ? kSecond : kSecond / 50);
+    if (is_waiting) next = std::min(next, task.timeout_at);
   } else {
     if (!task.stop_cause) next = task.timeout_at;
     if (!task.is_killed) next = std::min(next, task.kill_at);

@@ -61,6 +61,7 @@ class Worker {
   void tell(const Key& key);
   void greet();
   void send_list_part();
+  LineSink sink_of(Task& task) const;
   void read_streams();
   bool store();
   void tick(Ticks now);
@@ -76,7 +77,7 @@ class Worker {
   bool run_process(Task& task, const wire::StartTry& launch, SpawnFailure& failure);
   void add_task(std::unique_ptr<Task> task);
   std::string output_path(const Key& key) const;
-  std::string own_folder(const Key& key) const;
+  bool make_own_folder(const ClaimRecord& claim, SpawnFailure& failure) const;
 
   // worker_stop.cc
   void order_stop(Task& task, std::uint8_t cause, Duration grace, const std::string& reason);
@@ -97,9 +98,11 @@ class Worker {
   void finish(std::vector<Task*>& complete);
   wire::ExitRecord make_record(Task& task);
   void judge(Task& task, wire::ExitRecord& record);
-  std::string last_line(Task& task);
+  LastLine last_line(Task& task);
+  std::string take_last_line(Task& task, wire::ExitRecord& record);
   void take_output(Task& task, wire::ExitRecord& record);
   bool log_matches(const Task& task);
+  static void remove_own_folder(const ClaimRecord& claim);
   void release(Task& task);
 
   // worker_adopt.cc

@@ -80,6 +80,7 @@ void Worker::adopt_launch(const ClaimRecord& claim, const PidRecord* pid, bool i
           "the agent and its keeper were killed, and with them the values to mask: what follows is "
           "hidden");
   }
+  task->is_last_line_in_log = true;
   if (claim.has_cgroup) task->cgroup = Cgroup::find(to_text(claim.key.try_id));
   task->started_at = pid != nullptr ? pid->started_at : claim.at;
   task->ended_at = now_instant();

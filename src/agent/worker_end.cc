@@ -29,6 +29,11 @@ std::string signal_name(int signal) {
   return name != nullptr ? fmt::format("{} ({})", signal, name) : std::to_string(signal);
 }
 
+/// As Python's subprocess module tells it.
+std::string return_code(int status) {
+  return std::to_string(WIFSIGNALED(status) ? -WTERMSIG(status) : WEXITSTATUS(status));
+}
+
 }  // namespace
 
 void Worker::main_ended(Task& task) {
@@ -108,7 +113,9 @@ void Worker::settle() {
 }
 
 void Worker::advance(Task& task) {
-  if (!end_leftovers(task) || !learn_status(task) || !drain(task)) return;
+  if (!task.waits_for_writers() && !end_leftovers(task)) return;
+  if (!learn_status(task) || !drain(task)) return;
+  if (task.waits_for_writers()) task.ended_at = now_instant();
   task.is_complete = true;
 }
 
@@ -137,8 +144,7 @@ bool Worker::end_leftovers(Task& task) {
 
 bool Worker::drain(Task& task) {
   const std::uint32_t slot = task.claim.slot;
-  const LineSink sink{&task.log, &task.mask, task.kept_tail(),
-                      hooks_.on_line ? &hooks_.on_line : nullptr};
+  const LineSink sink = sink_of(task);
   for (int stream = 0; stream < 2; ++stream) {
     Capture& capture = task.streams[stream];
     for (int i = 0; i < kReadsPerTurn && !task.is_at_end[stream]; ++i) {
@@ -152,6 +158,7 @@ bool Worker::drain(Task& task) {
   }
   const bool is_read = task.is_at_end[0] && task.is_at_end[1];
   if (!is_read) {
+    if (task.waits_for_writers()) return false;
     const Ticks now = now_ticks();
     if (task.drain_until == kNever) task.drain_until = now + kDrain;
     if (now < task.drain_until) return false;
@@ -177,6 +184,8 @@ void Worker::finish(std::vector<Task*>& complete) {
   const logs::Stamp at = logs::Stamp::now();
   bool has_lines = false;
   for (Task* const task : complete) {
+    if (!task->record && task->waits_for_writers() && task->status != 0)
+      say(*task, "Command exited with return code " + return_code(task->status));
     has_lines = has_lines || task->log.lines() > 0;
     if (task->record) continue;  // storage failed the last time
     if (task->mask.count() > 0)
@@ -257,25 +266,44 @@ void Worker::judge(Task& task, wire::ExitRecord& record) {
 }
 
 /// The last thing that the task printed. What an earlier worker read is in the log alone.
-std::string Worker::last_line(Task& task) {
-  if (!task.tail.empty()) return task.tail.back();
-  constexpr std::uint64_t kLookBack = 100;
+LastLine Worker::last_line(Task& task) {
+  if (!task.is_last_line_in_log) return std::move(task.last_line);
+  constexpr std::size_t kPageLines = 1000, kPageBytes = 4UL << 20;
+  const std::size_t most = task.claim.output_bytes_max;
+  // As many frames as the longest line has, and some words of ours between them.
+  const std::uint64_t look_back = most / logs::kLineMax + 100;
   const std::uint64_t lines = task.log.lines();
-  if (lines == 0) return "";
-  const std::uint64_t from = lines > kLookBack ? lines - kLookBack : 1;
-  const auto page = logs::Reader(options_.log_folder)
-                        .read(task.claim.key.try_id, task.log.segment(), task.log.offset(), from,
-                              kLookBack + 1, std::size_t{1} << 20);
-  if (!page) return "";
-  for (auto line = page->lines.rbegin(); line != page->lines.rend(); ++line)
-    if (line->stream != logs::Line::Stream::System) return line->bytes;
+  LastLine last;
+  const logs::Reader reader(options_.log_folder);
+  for (std::uint64_t from = lines > look_back ? lines - look_back : 1; from <= lines;) {
+    const auto page = reader.read(task.claim.key.try_id, task.log.segment(), task.log.offset(),
+                                  from, kPageLines, kPageBytes);
+    if (!page || page->lines.empty()) break;
+    for (const logs::Line& line : page->lines)
+      if (line.stream != logs::Line::Stream::System) last.take(line.bytes, line.partial, most);
+    from = page->next_seq;
+  }
+  return last;
+}
+
+/// Empty, or why there is no output.
+std::string Worker::take_last_line(Task& task, wire::ExitRecord& record) {
+  const LastLine line = last_line(task);
+  const std::size_t most = task.claim.output_bytes_max;
+  std::string text;
+  if (!line.is_too_long())
+    text = json::serialize(json::string(without_space_at_end(backslash_replaced(line.bytes()))));
+  if (line.is_too_long() || text.size() > most)
+    return fmt::format("keep the last line: it is larger than {} bytes", most);
+  record.output = std::move(text);
   return "";
 }
 
 void Worker::take_output(Task& task, wire::ExitRecord& record) {
-  if (task.claim.output_is_last_line) {
-    if (record.cause == wire::cause::kExit && record.exit_code == 0)
-      record.output = json::serialize(json::string(valid_utf8(last_line(task))));
+  if (task.claim.is_bash_operator) {
+    if (record.cause != wire::cause::kExit || record.exit_code != 0) return;
+    record.message = take_last_line(task, record);
+    if (!record.message.empty()) record.cause = wire::cause::kOutputInvalid;
     return;
   }
   const std::string path = output_path(task.key());
@@ -309,15 +337,18 @@ bool Worker::log_matches(const Task& task) {
                      [&](const std::string& line) { return RE2::PartialMatch(line, pattern); });
 }
 
+void Worker::remove_own_folder(const ClaimRecord& claim) {
+  if (claim.own_folder.empty()) return;
+  std::error_code ignored;  // What a task left behind read-only stays; it harms nobody.
+  std::filesystem::remove_all(claim.own_folder, ignored);
+}
+
 void Worker::release(Task& task) {
   const std::uint32_t slot = task.claim.slot;
   if (task.wake_at != kNever) timers_.erase({task.wake_at, slot});
   if (task.cgroup) task.cgroup->remove();
   if (task.has_output) ::unlink(output_path(task.key()).c_str());
-  if (task.claim.has_own_folder) {
-    std::error_code ignored;  // What a task left behind read-only stays; it harms nobody.
-    std::filesystem::remove_all(own_folder(task.key()), ignored);
-  }
+  remove_own_folder(task.claim);
   const bool is_clean = task.pid == 0 || (task.is_at_end[0] && task.is_at_end[1]);
   by_slot_[slot] = nullptr;
   --running_;

@@ -1,23 +1,35 @@
 #include <fmt/format.h>
+#include <sys/epoll.h>
 #include <sys/stat.h>
 
-#include <sys/epoll.h>
 #include <cerrno>
 #include <cstring>
-
-#include <cerrno>
 
 #include "agent/worker.h"
 #include "base/log.h"
 #include "wire/causes.h"
 
 namespace etesian::agent {
+namespace {
+
+/// In the words of BashOperator.execute; empty: none.
+std::string problem_of_cwd(const std::string& folder) {
+  struct stat info {};
+  if (::stat(folder.c_str(), &info) != 0) return "Can not find the cwd: " + folder;
+  return S_ISDIR(info.st_mode) ? "" : fmt::format("The cwd {} must be a directory", folder);
+}
+
+}  // namespace
 
 std::string Worker::output_path(const Key& key) const {
   return fmt::format("{}/tries/{}.{}.json", options_.folder, to_text(key.try_id), key.launch);
 }
 
-std::string Worker::own_folder(const Key& key) const { return output_path(key) + ".d"; }
+bool Worker::make_own_folder(const ClaimRecord& claim, SpawnFailure& failure) const {
+  if (::mkdir(claim.own_folder.c_str(), 0700) == 0) return true;
+  failure.message = fmt::format("make the folder '{}': {}", claim.own_folder, std::strerror(errno));
+  return false;
+}
 
 void Worker::refuse(const Key& key, wire::Refused::Reason reason, const std::string& message) {
   if (link_) link_->send(wire::Refused{reason, key.try_id, key.launch, message});
@@ -63,6 +75,7 @@ void Worker::start(const wire::StartTry& launch) {
     static_cast<void>(journal_->write());
     entries_[key].state = Entry::State::Revoked;
     if (task->cgroup) task->cgroup->remove();
+    remove_own_folder(task->claim);
     slots_.clear(slot);
     pipes_->give_back(slot, Pipes::Condition::Clean);
     return refuse(key, Reason::Busy, failure.message);
@@ -86,8 +99,10 @@ std::unique_ptr<Task> Worker::claim(const wire::StartTry& launch, std::uint32_t 
   record.kill_grace = launch.kill_grace;
   record.output_bytes_max = launch.output_bytes_max;
   record.log_pattern = launch.log_pattern;
-  record.output_is_last_line = launch.output_is_last_line;
-  record.has_own_folder = launch.has_own_folder;
+  record.is_bash_operator = launch.is_bash_operator;
+  if (launch.has_own_folder)
+    record.own_folder = fmt::format("{}/airflowtmp{}.{}", launch.working_folder,
+                                    to_text(launch.try_id), launch.launch);
   record.has_secrets = !launch.secrets.empty();
   record.has_cgroup = (launch.cpu > 0 || launch.memory_bytes != 0) && Cgroup::is_available();
   record.slot = slot;
@@ -119,27 +134,30 @@ bool Worker::run_process(Task& task, const wire::StartTry& launch, SpawnFailure&
     failure.message = "start the task: its secrets are larger than 64 KiB";
     return false;
   }
-  const std::string folder = launch.has_own_folder ? own_folder(key) : launch.working_folder;
-  if (folder.empty() || folder.front() != '/') {
-    failure.message =
-        fmt::format("enter the working folder '{}': it is not an absolute path", folder);
+  if (launch.working_folder.empty() || launch.working_folder.front() != '/') {
+    failure.message = fmt::format("enter the working folder '{}': it is not an absolute path",
+                                  launch.working_folder);
     return false;
   }
-  if (launch.has_own_folder && ::mkdir(folder.c_str(), 0700) != 0 && errno != EEXIST) {
-    failure.message = fmt::format("make the folder '{}': {}", folder, std::strerror(errno));
-    return false;
+  if (launch.is_bash_operator) {
+    failure.message = problem_of_cwd(launch.working_folder);
+    if (!failure.message.empty()) return false;
   }
+  const bool has_own_folder = launch.has_own_folder;
+  if (has_own_folder && !make_own_folder(task.claim, failure)) return false;
   std::vector<std::pair<std::string, std::string>> environment = launch.environment;
   environment.emplace_back("ETESIAN_TRY_ID", to_text(key.try_id));
-  environment.emplace_back("ETESIAN_OUTPUT", output_path(key));
+  if (!launch.is_bash_operator) environment.emplace_back("ETESIAN_OUTPUT", output_path(key));
+  const Fd silence = launch.is_bash_operator ? open_silence() : Fd();
   SpawnPlan plan;
   plan.argv = &launch.argv;
   plan.environment = &environment;
-  plan.working_folder = folder;
-  plan.stdin_fd = null_.get();
+  plan.working_folder = has_own_folder ? task.claim.own_folder : launch.working_folder;
+  plan.stdin_fd = silence ? silence.get() : null_.get();
   plan.stdout_path = pipes_->path(slot, 0);
-  plan.stderr_path = pipes_->path(slot, 1);
-  plan.open_files = task_open_files_;
+  plan.stderr_path = pipes_->path(slot, launch.is_bash_operator ? 0 : 1);
+  // The SDK's worker, forked by the Python host, has what the server could get.
+  plan.open_files = launch.is_bash_operator ? 0 : task_open_files_;
   plan.pid_note = &slots_.state(slot).pid;
   std::string problem;
   if (launch.cpu > 0 || launch.memory_bytes != 0) {

@@ -34,7 +34,7 @@ using Steady = std::chrono::steady_clock;
 constexpr const char* kWorkload = "ETESIAN_WORKLOAD";
 constexpr const char* kSocket = "ETESIAN_AIRFLOW_SOCKET";
 constexpr const char* kServer = "AIRFLOW__CORE__EXECUTION_API_SERVER_URL";
-constexpr std::chrono::seconds kConnectMax{60};
+constexpr std::chrono::seconds kConnectMax{300};
 constexpr int kFailed = 1, kBrokenOff = 70, kSignalBase = 128;
 
 int fail(const std::string& message, int code) {

@@ -7,7 +7,7 @@ namespace etesian::airflow {
 /// Python host at the socket ETESIAN_AIRFLOW_SOCKET, passes SIGTERM and SIGINT on, and ends with
 /// the code that the task's supervisor gives. When this process dies, the supervisor kills the
 /// task. Other codes, each with a line on stderr: 1 = the host refused, or could not be reached
-/// within a minute; 70 = the supervisor broke off; 143, 130 = a signal came before the task was
+/// within five minutes; 70 = the supervisor broke off; 143, 130 = a signal came before the task was
 /// handed over.
 int hand_over_task();
 

@@ -106,7 +106,16 @@ struct CheckedFile {
   std::vector<CheckedDag> dags;
   std::vector<Problem> problems;
   std::vector<std::string> warnings;
+  std::vector<std::string> unstable;  ///< "dag: field" that differs from parse to parse.
 };
+
+std::vector<std::string> texts_at(const json::object& object, const char* name) {
+  std::vector<std::string> found;
+  if (const json::value* list = object.if_contains(name); list && list->is_array())
+    for (const json::value& item : list->get_array())
+      if (item.is_string()) found.emplace_back(item.get_string());
+  return found;
+}
 
 std::vector<const json::object*> objects_at(const json::object& object, const char* name) {
   std::vector<const json::object*> found;
@@ -131,7 +140,8 @@ CheckedDag checked_dag(const json::object& serialized, const AirflowPlace& place
 }
 
 CheckedFile checked_file(const json::object& answer, const AirflowPlace& place) {
-  CheckedFile file{.path = place.relative_file, .dags = {}, .problems = {}, .warnings = {}};
+  CheckedFile file;
+  file.path = place.relative_file;
   for (const json::object* serialized : objects_at(answer, "dags"))
     file.dags.push_back(checked_dag(*serialized, place));
   for (const json::object* error : objects_at(answer, "errors")) {
@@ -139,10 +149,8 @@ CheckedFile checked_file(const json::object& answer, const AirflowPlace& place) 
     file.problems.push_back(airflow::problem_from_trace(where.empty() ? place.relative_file : where,
                                                         place, cli::text_of(*error, "trace")));
   }
-  if (const json::value* warnings = answer.if_contains("warnings");
-      warnings && warnings->is_array())
-    for (const json::value& warning : warnings->get_array())
-      if (warning.is_string()) file.warnings.emplace_back(warning.get_string());
+  file.warnings = texts_at(answer, "warnings");
+  file.unstable = texts_at(answer, "unstable");
   return file;
 }
 
@@ -184,8 +192,9 @@ class Parsing {
                {"bundle_path", bundle_.folder},
                {"file", bundle_.folder + "/" + files_[file].path},
                {"timeout_s", kParseTimeoutS},
-               {"memory_bytes", kParseMemoryBytes}},
-              kAnswerMax, [this, file, attempts](Result<json::object> answer) {
+               {"memory_bytes", kParseMemoryBytes},
+               {"twice", true}},
+              2 * kAnswerMax, [this, file, attempts](Result<json::object> answer) {
                 take(file, attempts, std::move(answer));
               });
   }
@@ -211,10 +220,10 @@ class Parsing {
   }
 
   CheckedFile broken(std::size_t file, const std::string& why) const {
-    return {.path = files_[file].path,
-            .dags = {},
-            .problems = {{files_[file].path, why, 1, ""}},
-            .warnings = {}};
+    CheckedFile result;
+    result.path = files_[file].path;
+    result.problems.push_back({files_[file].path, why, 1, ""});
+    return result;
   }
 
   void end(std::size_t file, CheckedFile result) {
@@ -241,7 +250,7 @@ void refuse_doubles(std::vector<CheckedFile>& files) {
     for (CheckedDag& dag : file.dags) {
       const auto [owner, is_first] = owners.emplace(dag.id, file.path);
       if (!is_first && dag.refusal.empty())
-        dag.refusal = "it is in '" + owner->second + "' already, which counts";
+        dag.refusal = "it is defined in '" + owner->second + "' already; this one is left out";
     }
 }
 
@@ -263,7 +272,8 @@ Sums sums_of(const std::vector<CheckedFile>& files) {
 
 // ---- output ----
 
-json::array texts(const std::set<std::string>& names) {
+template <class Names>
+json::array texts(const Names& names) {
   json::array out;
   for (const std::string& name : names) out.emplace_back(name);
   return out;
@@ -277,24 +287,25 @@ json::object json_of(const CheckedDag& dag) {
           {"reason", dag.refusal.empty() ? json::value(nullptr) : json::value(dag.refusal)},
           {"timetable", dag.uses.timetable},
           {"operators", std::move(operators)},
+          {"native_tasks", dag.uses.native_tasks},
           {"features", texts(dag.uses.features)},
           {"pools", texts(dag.uses.pools)},
           {"without_effect", texts(dag.uses.ineffective)}};
 }
 
 json::object json_of(const CheckedFile& file) {
-  json::array dags, errors, warnings;
+  json::array dags, errors;
   for (const CheckedDag& dag : file.dags) dags.push_back(json_of(dag));
   for (const Problem& problem : file.problems)
     errors.push_back({{"file", problem.file},
                       {"line", problem.line},
                       {"message", problem.message},
                       {"trace", problem.trace}});
-  for (const std::string& warning : file.warnings) warnings.emplace_back(warning);
   return {{"file", file.path},
           {"dags", std::move(dags)},
           {"errors", std::move(errors)},
-          {"warnings", std::move(warnings)}};
+          {"warnings", texts(file.warnings)},
+          {"unstable", texts(file.unstable)}};
 }
 
 /// "5 tasks: BashOperator 3, @task 2"
@@ -317,6 +328,8 @@ void print_dag(const cli::Terminal& terminal, const CheckedDag& dag) {
   if (!is_good) cli::print("    " + cli::visible(dag.refusal) + "\n");
   cli::print(fmt::format("    schedule {}; {}\n", cli::visible(dag.uses.timetable),
                          cli::visible(tasks_text(dag.uses))));
+  if (dag.uses.native_tasks > 0)
+    cli::print(fmt::format("    without Python: {} of them\n", dag.uses.native_tasks));
   std::vector<std::string> uses(dag.uses.features.begin(), dag.uses.features.end());
   if (!dag.uses.pools.empty())
     uses.push_back(fmt::format("pools {}", fmt::join(dag.uses.pools, ", ")));
@@ -334,10 +347,12 @@ void print_file(const cli::Terminal& terminal, const CheckedFile& file) {
         cli::paint(terminal, Tone::Bad,
                    fmt::format("  {}:{}: error: {}", problem.file, problem.line, problem.message)) +
         "\n");
-  for (const std::string& warning : file.warnings)
-    cli::print(
-        cli::paint(terminal, Tone::Warn, "  warning: " + warning.substr(0, warning.find('\n'))) +
-        "\n");
+  const auto warn = [&](const std::string& text) {
+    cli::print(cli::paint(terminal, Tone::Warn, "  warning: " + text.substr(0, text.find('\n'))) +
+               "\n");
+  };
+  for (const std::string& warning : file.warnings) warn(warning);
+  for (const std::string& field : file.unstable) warn("differs from parse to parse: " + field);
   for (const CheckedDag& dag : file.dags) print_dag(terminal, dag);
 }
 

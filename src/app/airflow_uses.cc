@@ -138,6 +138,9 @@ void read_dag(const json::object& dag, AirflowUses& uses) {
 
 AirflowUses uses_of(const json::object& serialized) {
   AirflowUses uses;
+  if (const json::value* hints = af::member(serialized, "etesian"); hints && hints->is_object())
+    if (const json::value* lanes = af::member(hints->get_object(), "lanes"))
+      uses.native_tasks = lanes->is_object() ? lanes->get_object().size() : 0;
   const json::value* dag = af::member(serialized, "dag");
   if (dag == nullptr || !dag->is_object()) return uses;
   const json::object* defaults = nullptr;

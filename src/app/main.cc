@@ -59,6 +59,11 @@ void add_process_commands(CLI::App& app, cli::Chosen& chosen) {
                    "the folder's .venv, or one made in the home folder)")
       ->envname("ETESIAN_AIRFLOW_PYTHON")
       ->check(CLI::ExistingFile);
+  starting
+      ->add_flag(
+          "--native-lane,!--no-native-lane", options->has_native_lane,
+          "Run Airflow tasks that need no Python without it (on; ETESIAN_NATIVE_LANE=0: off)")
+      ->envname("ETESIAN_NATIVE_LANE");
   starting->callback([&chosen, options] {
     options->program = own_path();
     chosen = [options] { return up(*options); };

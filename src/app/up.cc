@@ -121,6 +121,7 @@ Result<std::unique_ptr<Engine>> start_engine(const UpOptions& options, const Hom
                                 std::move(sink));
   };
   EngineOptions engine_options;
+  engine_options.limits.has_native_lane = options.has_native_lane;
   auto airflow = set_up_airflow({.dags = options.dags,
                                  .home = home.folder,
                                  .program = options.program,

@@ -10,9 +10,10 @@ struct UpOptions {
   std::string host = "127.0.0.1";
   std::uint16_t port = 8080;
   bool allow_plain_http =
-      false;                   ///< Also beyond loopback, where anybody on the way can read along.
-  std::string airflow_python;  ///< Interpreter with Airflow; empty: found, or made.
-  std::string program;         ///< Path of this binary, to start the agent with.
+      false;                    ///< Also beyond loopback, where anybody on the way can read along.
+  std::string airflow_python;   ///< Interpreter with Airflow; empty: found, or made.
+  bool has_native_lane = true;  ///< Airflow tasks that need no Python are run without it.
+  std::string program;          ///< Path of this binary, to start the agent with.
 };
 
 /// `etesian up`: server and agent on this machine, SQLite inside, until SIGINT or SIGTERM. Tasks

@@ -2,8 +2,10 @@
 
 #include <sodium.h>
 
+#include <algorithm>
 #include <array>
 #include <cstring>
+#include <iterator>
 
 #if defined(__x86_64__)
 #include <nmmintrin.h>
@@ -119,6 +121,40 @@ std::string valid_utf8(std::string_view text) {
     text.remove_prefix(n != 0 ? n : 1);
   }
   return valid;
+}
+
+std::string backslash_replaced(std::string_view text) {
+  std::string valid;
+  valid.reserve(text.size());
+  while (!text.empty()) {
+    const std::size_t n = utf8_sequence(text);
+    if (n != 0) {
+      valid += text.substr(0, n);
+    } else {
+      const auto byte = static_cast<unsigned char>(text.front());
+      valid += "\\x";
+      valid += kHexLower[byte >> 4];
+      valid += kHexLower[byte & 15];
+    }
+    text.remove_prefix(n != 0 ? n : 1);
+  }
+  return valid;
+}
+
+std::string_view without_space_at_end(std::string_view text) {
+  // Those of str.isspace() in Python 3.11: bidirectional type WS, B or S, or category Zs.
+  static constexpr std::string_view kSpaces[] = {
+      "\t",     "\n",     "\v",       "\f",     "\r",     "\x1c",   "\x1d",   "\x1e",
+      "\x1f",   " ",      "\xc2\x85", "\u00a0", "\u1680", "\u2000", "\u2001", "\u2002",
+      "\u2003", "\u2004", "\u2005",   "\u2006", "\u2007", "\u2008", "\u2009", "\u200a",
+      "\u2028", "\u2029", "\u202f",   "\u205f", "\u3000"};
+  for (;;) {
+    const auto* const found =
+        std::find_if(std::begin(kSpaces), std::end(kSpaces),
+                     [&](std::string_view space) { return text.ends_with(space); });
+    if (found == std::end(kSpaces)) return text;
+    text.remove_suffix(found->size());
+  }
 }
 
 std::string file_name_from_id(std::string_view text) {

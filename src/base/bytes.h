@@ -16,6 +16,11 @@ std::string base64(std::string_view data);
 bool is_utf8(std::string_view text);
 /// `text` with U+FFFD in place of every byte that belongs to no valid sequence.
 std::string valid_utf8(std::string_view text);
+/// `text` with "\\xff" in place of every byte that belongs to no valid sequence, as Python's
+/// `bytes.decode(errors="backslashreplace")` gives it.
+std::string backslash_replaced(std::string_view text);
+/// Valid UTF-8 without white space at its end, as Python's `str.rstrip` cuts it.
+std::string_view without_space_at_end(std::string_view text);
 /// `text` with every byte that is not [A-Za-z0-9_.-] as %XX, and a leading '.' encoded too, so that
 /// no id can name another folder. The one way an id becomes a file name.
 std::string file_name_from_id(std::string_view text);

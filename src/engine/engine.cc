@@ -536,6 +536,9 @@ void Loop::enter(StoredState state) {
       [this](const World& world, RunKey run, const Task& task, const TemplateText& source) {
         return launcher_.map_source(world, run, task, source);
       });
+  world_.set_field_renderer([this](const World& world, const TryRow& starts) {
+    return launcher_.native_fields(world, starts);
+  });
 }
 
 /// The one recovery path: what the store holds is the truth, and the executor is asked about the

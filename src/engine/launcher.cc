@@ -1,6 +1,7 @@
 #include "engine/launcher.h"
 
 #include "base/check.h"
+#include "loader/airflow.h"
 #include "loader/params.h"
 
 namespace etesian {
@@ -42,10 +43,18 @@ const std::string& Launcher::default_params(const Dag& dag) const {
   if (defaults_.size() > kVersionsKept) defaults_.clear();
   const auto [found, is_new] = defaults_.try_emplace(dag.version());
   if (is_new) {
-    auto defaults = validate_params(dag.definition().params_schema, "{}");
+    const std::string& schema = dag.definition().params_schema;
+    auto defaults = dag.definition().airflow ? Result<std::string>(airflow_params(schema, "{}"))
+                                             : validate_params(schema, "{}");
     found->second = defaults ? *defaults : "{}";
   }
   return found->second;
+}
+
+std::string Launcher::params_of(const Dag& dag, const std::string& conf) const {
+  if (conf == "{}") return default_params(dag);
+  // A run of our own DAGs keeps all of its params; the conf of an Airflow run is what was given.
+  return dag.definition().airflow ? airflow_params(dag.definition().params_schema, conf) : conf;
 }
 
 LaunchFacts Launcher::facts_of(const World& world, const InstanceKey& key, const Dag& dag) const {
@@ -55,7 +64,7 @@ LaunchFacts Launcher::facts_of(const World& world, const InstanceKey& key, const
   facts.dag = &dag;
   facts.task = key.task;
   facts.run = *run;
-  if (facts.run.conf == "{}") facts.run.conf = default_params(dag);
+  facts.run.conf = params_of(dag, run->conf);
   facts.map_arguments = world.map_arguments(key);
   const auto previous = last_success_.find(run->dag_id);
   if (previous != last_success_.end() && run->interval &&
@@ -86,6 +95,16 @@ Result<wire::StartTry> Launcher::launch(const World& world, const Effect::Start&
   if (!worker_place_)
     return Error{ErrorCode::Unavailable, "launch: no Python environment with Airflow is at hand"};
   return build_worker_launch(facts, *worker_place_);
+}
+
+std::string Launcher::native_fields(const World& world, const TryRow& starts) const {
+  const auto dag = world.dag_of(starts.instance.run);
+  const auto instance = world.instance(starts.instance);
+  ETESIAN_CHECK(dag && instance);
+  LaunchFacts facts = facts_of(world, starts.instance, *dag);
+  facts.instance = *instance;
+  auto fields = etesian::native_fields(facts);
+  return fields ? std::move(*fields) : std::string();
 }
 
 Result<std::string> Launcher::map_source(const World& world, RunKey run, const Task& task,

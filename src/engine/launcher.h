@@ -23,11 +23,15 @@ class Launcher {
 
   /// Errors: InvalidInput with file:line:column of the template that failed.
   Result<wire::StartTry> launch(const World& world, const Effect::Start& start) const;
+  /// The rendered template fields of a native try that starts; empty: they cannot be rendered.
+  std::string native_fields(const World& world, const TryRow& starts) const;
   Result<std::string> map_source(const World& world, RunKey run, const Task& task,
                                  const TemplateText& source) const;
 
  private:
   LaunchFacts facts_of(const World& world, const InstanceKey& key, const Dag& dag) const;
+  /// What `params` holds for the tasks of a run.
+  std::string params_of(const Dag& dag, const std::string& conf) const;
   /// Params of a run that was given none: the defaults of its DAG's version.
   const std::string& default_params(const Dag& dag) const;
 

@@ -1,6 +1,8 @@
 #include "executor/launch_builder.h"
 
 #include <fmt/format.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cctype>
@@ -13,6 +15,10 @@
 
 namespace etesian {
 namespace {
+
+/// Of an XCom that comes with the end of its task: less than a frame of the wire and a record of
+/// the agent's journal hold.
+constexpr std::uint32_t kOutputBytesMax = 15U << 20;
 
 int code_points(std::string_view text) {
   return static_cast<int>(
@@ -86,11 +92,14 @@ class Renderer {
   }
 
   Error failure(const TemplateText& source, const TemplateError& error) const {
-    const auto [line, column] =
-        place_in_file(launch_.dag->definition().source, source, error.offset);
-    return Error{ErrorCode::InvalidInput,
-                 fmt::format("{}:{}:{}: {}{}", file_, line, column, error.message,
-                             error.hint.empty() ? "" : "; " + error.hint)};
+    std::string place = file_;
+    if (source.line != 0) {
+      const auto [line, column] =
+          place_in_file(launch_.dag->definition().source, source, error.offset);
+      place += fmt::format(":{}:{}", line, column);
+    }
+    return Error{ErrorCode::InvalidInput, fmt::format("{}: {}{}", place, error.message,
+                                                      error.hint.empty() ? "" : "; " + error.hint)};
   }
 
   static json::object object_from(const std::string& text) {
@@ -197,13 +206,94 @@ Result<std::vector<std::string>> command_line(const Command& command, const Rend
   return std::vector<std::string>{"/bin/sh", "-c", argv[0]};
 }
 
+using Variables = std::vector<std::pair<std::string, std::string>>;
+
+void put_all(Variables& environment, Variables more) {
+  for (auto& [name, value] : more) {
+    std::erase_if(environment, [&name = name](const auto& entry) { return entry.first == name; });
+    environment.emplace_back(std::move(name), std::move(value));
+  }
+}
+
+std::string value_of(const Variables& environment, const char* name) {
+  for (const auto& [key, value] : environment)
+    if (key == name) return value;
+  return "";
+}
+
+/// What a BashOperator's template fields have become.
+struct NativeTexts {
+  std::string command;
+  Variables environment;  ///< Declaration order.
+  std::optional<std::string> folder;
+};
+
+Result<NativeTexts> native_texts(const LaunchFacts& facts) {
+  const Task& task = facts.dag->task(facts.task);
+  const Renderer renderer(facts);
+  NativeTexts texts;
+  auto command = renderer.render(task.airflow->native->words.front());
+  if (!command) return command.error();
+  texts.command = std::move(*command);
+  for (const auto& [name, source] : task.environment) {
+    auto value = renderer.render(source);
+    if (!value) return value.error();
+    texts.environment.emplace_back(name, std::move(*value));
+  }
+  if (task.working_folder) {
+    auto folder = renderer.render(*task.working_folder);
+    if (!folder) return folder.error();
+    texts.folder = std::move(*folder);
+  }
+  return texts;
+}
+
+/// What the worker of a task, started by build_worker_launch, has in its environment when it runs
+/// the operator. Source: task SDK 1.3.2, execution_time/supervisor.py (no database for workers) and
+/// definitions/_internal/dag_parsing_context.py.
+Variables worker_environment(const LaunchFacts& facts, const Variables& inherited) {
+  Variables variables = standard_environment(facts);
+  std::erase_if(variables, [](const auto& entry) {
+    return entry.first == "ETESIAN_PARAMS" || entry.first == "ETESIAN_MAP_ARGUMENTS";
+  });
+  put_all(variables, inherited);
+  put_all(variables, {{"AIRFLOW__DATABASE__SQL_ALCHEMY_CONN", "airflow-db-not-allowed:///"},
+                      {"AIRFLOW__CORE__SQL_ALCHEMY_CONN", "airflow-db-not-allowed:///"},
+                      {"_AIRFLOW_PARSING_CONTEXT_DAG_ID", facts.dag->id()},
+                      {"_AIRFLOW_PARSING_CONTEXT_TASK_ID", facts.dag->task(facts.task).id}});
+  return variables;
+}
+
+/// shutil.which("bash") or "bash"
+std::string find_bash(const Variables& environment) {
+  std::string path = value_of(environment, "PATH");
+  for (std::string_view left = path; !left.empty();) {
+    const std::size_t end = std::min(left.find(':'), left.size());
+    const std::string candidate = std::string(left.substr(0, end)) + "/bash";
+    struct stat info {};
+    if (left.starts_with('/') && ::stat(candidate.c_str(), &info) == 0 && S_ISREG(info.st_mode) &&
+        ::access(candidate.c_str(), X_OK) == 0)
+      return candidate;
+    left.remove_prefix(std::min(end + 1, left.size()));
+  }
+  return "bash";
+}
+
+/// tempfile.gettempdir(), as far as it depends on the environment.
+std::string temporary_folder(const Variables& environment) {
+  for (const char* name : {"TMPDIR", "TEMP", "TMP"}) {
+    const std::string folder = value_of(environment, name);
+    if (folder.starts_with('/') && ::access(folder.c_str(), W_OK | X_OK) == 0) return folder;
+  }
+  return "/tmp";
+}
+
 /// The variables that operators export. Source: context_to_airflow_vars of the task SDK 1.3.2.
-std::vector<std::pair<std::string, std::string>> airflow_context(const LaunchFacts& facts) {
-  std::vector<std::pair<std::string, std::string>> variables = {
-      {"AIRFLOW_CTX_DAG_ID", facts.dag->id()},
-      {"AIRFLOW_CTX_TASK_ID", facts.dag->task(facts.task).id},
-      {"AIRFLOW_CTX_TRY_NUMBER", std::to_string(facts.instance.try_number)},
-      {"AIRFLOW_CTX_DAG_RUN_ID", facts.run.run_id}};
+Variables airflow_context(const LaunchFacts& facts) {
+  Variables variables = {{"AIRFLOW_CTX_DAG_ID", facts.dag->id()},
+                         {"AIRFLOW_CTX_TASK_ID", facts.dag->task(facts.task).id},
+                         {"AIRFLOW_CTX_TRY_NUMBER", std::to_string(facts.instance.try_number)},
+                         {"AIRFLOW_CTX_DAG_RUN_ID", facts.run.run_id}};
   const std::string& owner = facts.dag->task(facts.task).airflow->owner;
   if (!owner.empty()) variables.emplace_back("AIRFLOW_CTX_DAG_OWNER", owner);
   if (facts.run.logical_date)
@@ -239,34 +329,35 @@ Result<wire::StartTry> build_launch(const LaunchFacts& facts) {
 
 Result<wire::StartTry> build_native_launch(
     const LaunchFacts& facts, const std::vector<std::pair<std::string, std::string>>& inherited) {
-  const Task& task = facts.dag->task(facts.task);
-  const Renderer renderer(facts);
+  const AirflowTask& airflow = *facts.dag->task(facts.task).airflow;
+  auto texts = native_texts(facts);
+  if (!texts) return texts.error();
   wire::StartTry launch = launch_without_command(facts);
-  auto command = renderer.render(task.airflow->native->words.front());
-  if (!command) return command.error();
-  // As the operator does: one stream, and whatever bash is found first.
-  launch.argv = {"bash", "-c", "exec 2>&1; " + *command};
   launch.environment.clear();
-  const auto put = [&launch](const std::string& name, std::string value) {
-    std::erase_if(launch.environment, [&](const auto& entry) { return entry.first == name; });
-    launch.environment.emplace_back(name, std::move(value));
-  };
-  if (task.airflow->native_inherits_environment) launch.environment = inherited;
-  for (const auto& [name, source] : task.environment) {
-    auto value = renderer.render(source);
-    if (!value) return value.error();
-    put(name, std::move(*value));
-  }
-  for (auto& [name, value] : airflow_context(facts)) put(name, std::move(value));
-  launch.has_own_folder = !task.working_folder;
-  if (task.working_folder) {
-    auto folder = renderer.render(*task.working_folder);
-    if (!folder) return folder.error();
-    launch.working_folder = std::move(*folder);
-  }
-  launch.output_is_last_line = true;
-  for (std::string& secret : renderer.take_secrets()) launch.secrets.push_back(std::move(secret));
+  if (airflow.native_inherits_environment)
+    launch.environment = worker_environment(facts, inherited);
+  put_all(launch.environment, std::move(texts->environment));
+  put_all(launch.environment, airflow_context(facts));
+  launch.argv = {find_bash(inherited), "-c", std::move(texts->command)};
+  launch.has_own_folder = !texts->folder;
+  launch.working_folder = texts->folder ? std::move(*texts->folder) : temporary_folder(inherited);
+  launch.is_bash_operator = true;
+  launch.output_bytes_max = kOutputBytesMax;
   return launch;
+}
+
+Result<std::string> native_fields(const LaunchFacts& facts) {
+  const AirflowTask& airflow = *facts.dag->task(facts.task).airflow;
+  auto texts = native_texts(facts);
+  if (!texts) return texts.error();
+  json::object fields{{"bash_command", texts->command}, {"env", nullptr}, {"cwd", nullptr}};
+  if (airflow.native_has_environment) {
+    std::sort(texts->environment.begin(), texts->environment.end());
+    json::object& environment = fields["env"].emplace_object();
+    for (const auto& [name, value] : texts->environment) environment[name] = value;
+  }
+  if (texts->folder) fields["cwd"] = *texts->folder;
+  return json::serialize(fields);
 }
 
 Result<std::string> evaluate_map_source(const LaunchFacts& facts, const TemplateText& source) {

@@ -41,9 +41,14 @@ struct LaunchFacts {
 Result<wire::StartTry> build_launch(const LaunchFacts& facts);
 
 /// The launch of an Airflow task that needs no Python (AirflowTask::native): as its worker would
-/// run the command. `inherited`: what that worker would have found in its environment.
+/// run the command (BashOperator of the standard provider 1.21.0). `facts.run.conf` holds the
+/// params that the task sees; `inherited`: what the worker would have found in its environment.
+/// Errors: as build_launch.
 Result<wire::StartTry> build_native_launch(
     const LaunchFacts& facts, const std::vector<std::pair<std::string, std::string>>& inherited);
+/// The rendered template fields of such a task, as its worker would send them: a JSON object.
+/// Errors: as build_launch.
+Result<std::string> native_fields(const LaunchFacts& facts);
 
 /// Values of a mapped argument: rendered natively (docs/dag-format.md#map). Used when a map's
 /// source is a template. Errors as build_launch.

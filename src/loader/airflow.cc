@@ -88,11 +88,12 @@ Schedule schedule_of(const json::object& dag, const af::AirflowTasks& tasks, std
   return schedule;
 }
 
-DagDefinition definition_of(const json::object& dag, const json::object* client_defaults) {
+DagDefinition definition_of(const json::object& dag, const json::object* client_defaults,
+                            const json::object* lanes) {
   DagDefinition definition;
   definition.id = af::text(af::required(dag, "dag_id", "the dag"), "'dag_id'");
   check_features(dag);
-  af::AirflowTasks tasks = af::tasks_from(dag, client_defaults);
+  af::AirflowTasks tasks = af::tasks_from(dag, client_defaults, lanes);
   definition.schedule = schedule_of(dag, tasks, definition.schedule_text);
   definition.tasks = std::move(tasks.tasks);
   definition.owner = std::move(tasks.owner);
@@ -118,8 +119,12 @@ DagDefinition read(const json::object& root) {
   if (const json::value* defaults = af::member(root, "client_defaults"))
     if (const json::value* tasks = af::member(af::object(*defaults, "'client_defaults'"), "tasks"))
       client_defaults = &af::object(*tasks, "'client_defaults'");
+  const json::object* lanes = nullptr;
+  if (const json::value* ours = af::member(root, "etesian"))
+    if (const json::value* found = af::member(af::object(*ours, "'etesian'"), "lanes"))
+      lanes = &af::object(*found, "'lanes'");
   return definition_of(af::object(af::required(root, "dag", "the object"), "'dag'"),
-                       client_defaults);
+                       client_defaults, lanes);
 }
 
 }  // namespace
@@ -144,6 +149,18 @@ Result<DagDefinition> definition_from_airflow(const std::string& serialized,
   } catch (const af::Refused& e) {
     return Error{ErrorCode::InvalidInput, e.what()};
   }
+}
+
+std::string airflow_params(const std::string& params_schema, const std::string& conf_json) {
+  json::object params;
+  if (const auto schemas = parse_json(params_schema); schemas && schemas->is_object())
+    for (const auto& [name, schema] : schemas->get_object())
+      if (const json::value* preset =
+              schema.is_object() ? schema.get_object().if_contains("default") : nullptr)
+        params[name] = *preset;
+  if (const auto conf = parse_json(conf_json); conf && conf->is_object())
+    for (const auto& [name, value] : conf->get_object()) params[name] = value;
+  return json::serialize(params);
 }
 
 Result<Done> check_airflow_conf(const std::string& params_schema, const std::string& conf_json) {

@@ -9,6 +9,7 @@
 
 #include "loader/airflow_groups.h"
 #include "loader/airflow_json.h"
+#include "loader/airflow_lane.h"
 
 namespace etesian::airflow_json {
 namespace {
@@ -169,7 +170,8 @@ void read_dates(const json::object& dag, const std::vector<Operator>& operators,
 
 }  // namespace
 
-AirflowTasks tasks_from(const json::object& dag, const json::object* client_defaults) {
+AirflowTasks tasks_from(const json::object& dag, const json::object* client_defaults,
+                        const json::object* lanes) {
   std::vector<Operator> operators;
   TaskIds ids;
   const json::array& list = array(required(dag, "tasks", "the dag"), "'tasks'");
@@ -188,6 +190,10 @@ AirflowTasks tasks_from(const json::object& dag, const json::object* client_defa
   AirflowTasks result;
   result.tasks.reserve(operators.size());
   for (const Operator& op : operators) result.tasks.push_back(task_from(op, places[op.id()], ids));
+  if (lanes)
+    for (Task& task : result.tasks)
+      if (const json::value* lane = member(*lanes, task.id))
+        take_lane(object(*lane, fmt::format("the lane of task '{}'", task.id)), dag, task);
   link(operators, result.tasks);
   read_dates(dag, operators, result);
   result.owner = owners(operators, client_defaults);

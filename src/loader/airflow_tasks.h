@@ -15,8 +15,10 @@ struct AirflowTasks {
   std::string owner;                  ///< Owners that tasks name, as Airflow lists them.
 };
 
-/// `dag`: the member "dag" of the SDK's object; `client_defaults`: its "tasks", may be null.
+/// `dag`: the member "dag" of the SDK's object; `client_defaults`: its "tasks"; `lanes`: what the
+/// parse says of tasks that need no Python (loader/airflow_lane.h), by id. Both may be null.
 /// Throws Refused.
-AirflowTasks tasks_from(const json::object& dag, const json::object* client_defaults);
+AirflowTasks tasks_from(const json::object& dag, const json::object* client_defaults,
+                        const json::object* lanes);
 
 }  // namespace etesian::airflow_json

@@ -86,6 +86,7 @@ void each_field(F& f, const AirflowTask*) {
   f("owner", &AirflowTask::owner);
   f("can_skip_downstream", &AirflowTask::can_skip_downstream);
   f("native", &AirflowTask::native);
+  f("native_has_environment", &AirflowTask::native_has_environment);
   f("native_inherits_environment", &AirflowTask::native_inherits_environment);
   f("has_failure_callback", &AirflowTask::has_failure_callback);
   f("has_retry_callback", &AirflowTask::has_retry_callback);

@@ -122,6 +122,7 @@ struct AirflowTask {
   /// What the agent can run itself, without Python, to the same end (docs/airflow.md#native-lane);
   /// Task::environment and working_folder belong to it. Absent: the worker must run it.
   std::optional<Command> native;
+  bool native_has_environment = false;      ///< Declared, be it empty.
   bool native_inherits_environment = true;  ///< Else it sees `environment` alone.
   bool has_failure_callback = false, has_retry_callback = false;
   friend bool operator==(const AirflowTask&, const AirflowTask&) = default;

@@ -153,6 +153,7 @@ struct Agenda {
 struct World::State {
   Limits limits;
   MapEvaluator evaluate_map;
+  FieldRenderer render_fields;
   std::map<std::string, DagEntry> dags;
   std::map<RunKey, std::unique_ptr<Run>> runs;
   std::map<std::pair<std::string, std::string>, RunKey> run_ids;

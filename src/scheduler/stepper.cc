@@ -201,6 +201,13 @@ void Stepper::fill_slots() {
   }
 }
 
+/// A worker would read the file as it is now: in a run of another version it still does.
+bool Stepper::is_native(const Run& run, TaskIndex task) const {
+  const auto& airflow = run.dag->task(task).airflow;
+  return s_.limits.has_native_lane && airflow && airflow->native && run.entry->dag &&
+         run.entry->dag->version() == run.dag->version();
+}
+
 void Stepper::start(Run& run, TaskIndex task) {
   const Node& node = run.nodes[task];
   const InstanceKey key{run.row.key, task, *node.scheduled.begin()};
@@ -214,8 +221,10 @@ void Stepper::start(Run& run, TaskIndex task) {
   opened.executor = run.dag->task(task).executor;
   opened.session = s_.executors[opened.executor].session;
   opened.queued_at = moment_.now;
-  const auto& airflow = run.dag->task(task).airflow;
-  if (s_.limits.has_native_lane && airflow && airflow->native) opened.worker = kNativeLane;
+  if (is_native(run, task)) {
+    opened.worker = kNativeLane;
+    if (s_.render_fields) opened.rendered = s_.render_fields(world_, opened);
+  }
   row.state = Queued;
   row.queued_at = moment_.now;
   row.open_try = opened.id;

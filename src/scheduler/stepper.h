@@ -83,6 +83,7 @@ class Stepper {
   void skip_or_fail(Run& run, const InstanceKey& key, TaskState state);
   bool is_ready(Run& run, TaskIndex task);
   void fill_slots();
+  bool is_native(const Run& run, TaskIndex task) const;
   void start(Run& run, TaskIndex task);
   void move(InstanceRow row, std::string reason);
   void set_state(const InstanceRow& row, TaskState to, std::string reason);

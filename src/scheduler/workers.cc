@@ -150,9 +150,13 @@ void Stepper::finish_worker(const OpenTry& open, Outcome outcome, InstanceRow ro
   }();
   if (!report) {
     if (is_infrastructure(outcome.cause)) return lose(open, std::move(outcome), std::move(row));
-    if (outcome.cause == Cause::Exit)
-      outcome.message = open.row.worker.empty() ? "the worker never started the task"
-                                                : "the worker ended without a report";
+    if (outcome.cause == Cause::Exit && open.row.worker.empty()) {
+      // Not a line of the user's code has run: the installation failed, not the task.
+      outcome.cause = Cause::Lost;
+      outcome.message = "the worker never started the task; its log says more";
+      return lose(open, std::move(outcome), std::move(row));
+    }
+    if (outcome.cause == Cause::Exit) outcome.message = "the worker ended without a report";
     row.resume.clear();
     const InstanceKey key = row.key;
     const Uuid try_id = open.row.id;

@@ -27,6 +27,10 @@ void World::set_map_evaluator(MapEvaluator evaluator) {
   state_->evaluate_map = std::move(evaluator);
 }
 
+void World::set_field_renderer(FieldRenderer renderer) {
+  state_->render_fields = std::move(renderer);
+}
+
 std::shared_ptr<const Dag> World::dag(const std::string& dag_id) const {
   const auto found = state_->dags.find(dag_id);
   return found == state_->dags.end() ? nullptr : found->second.dag;

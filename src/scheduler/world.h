@@ -31,6 +31,11 @@ class World;
 using MapEvaluator =
     std::function<Result<std::string>(const World&, RunKey, const Task&, const TemplateText&)>;
 
+/// The rendered template fields (JSON object) of a try that starts in the native lane, which no
+/// worker will send; empty: they cannot be rendered. A pure function of the world, handed in as
+/// above.
+using FieldRenderer = std::function<std::string(const World&, const TryRow&)>;
+
 /// Active runs in memory: the single truth that decisions are made on. The store is its journal.
 /// Finished runs are not in it. Not thread-safe: owned by the engine's thread.
 class World {
@@ -54,6 +59,8 @@ class World {
 
   /// Must be set before an event is decided when a DAG maps over templates.
   void set_map_evaluator(MapEvaluator evaluator);
+  /// Without one the fields of such tries stay empty.
+  void set_field_renderer(FieldRenderer renderer);
 
   // ---- reading ----
   std::shared_ptr<const Dag> dag(const std::string& dag_id) const;  ///< Current version or null.

@@ -176,7 +176,7 @@ void fields(Io& io, Record& r) {
   } else if constexpr (std::is_same_v<T, StartTry>) {
     io(r.try_id, r.launch, r.session, r.label, r.argv, r.environment, r.working_folder, r.timeout,
        r.kill_grace, r.cpu, r.memory_bytes, r.output_bytes_max, r.secrets, r.log_pattern,
-       r.output_is_last_line, r.has_own_folder);
+       r.is_bash_operator, r.has_own_folder);
   } else if constexpr (std::is_same_v<T, Stop>) {
     io(r.try_id, r.launch, r.grace, r.reason);
   } else if constexpr (std::is_same_v<T, Revoke> || std::is_same_v<T, Acknowledge> ||

@@ -35,9 +35,12 @@ struct StartTry {
   std::uint32_t output_bytes_max = 256 << 10;
   std::vector<std::string> secrets;  ///< Values masked in the log before it is stored.
   std::string log_pattern;  ///< RE2; searched in the last 100 lines at the end. Empty: none.
-  /// The output is the last line that it printed, as a JSON string; no $ETESIAN_OUTPUT.
-  bool output_is_last_line = false;
-  /// Runs in an empty folder of its own, removed at the end; `working_folder` is not looked at.
+  /// As Airflow's BashOperator runs a command (SubprocessHook of the standard provider 1.21.0):
+  /// both streams are one; standard input is a socket on which nothing comes; it has ended when
+  /// nobody holds its output open any more, and who does not is left alone; its output is the last
+  /// line that it printed, as a JSON string. There is no $ETESIAN_OUTPUT.
+  bool is_bash_operator = false;
+  /// Runs in an empty folder of its own below `working_folder`, removed at the end.
   bool has_own_folder = false;
 };
 

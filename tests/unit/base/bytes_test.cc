@@ -24,6 +24,15 @@ TEST(Bytes, utf8_is_told_from_other_bytes) {
     EXPECT_FALSE(is_utf8(bad)) << bad;
 }
 
+TEST(Bytes, text_of_a_command_is_read_as_python_reads_it) {
+  EXPECT_EQ(backslash_replaced("a\xff\xe2\x82z\u20ac\xed\xa0\x80"),
+            "a\\xff\\xe2\\x82z\u20ac\\xed\\xa0\\x80");
+  EXPECT_EQ(backslash_replaced(std::string_view("a\0b", 3)), std::string_view("a\0b", 3));
+  EXPECT_EQ(without_space_at_end(" a b \t\r\v\x1c\xc2\x85\u00a0\u2003\u3000"), " a b");
+  EXPECT_EQ(without_space_at_end(" \n"), "");
+  EXPECT_EQ(without_space_at_end("a\u200b"), "a\u200b");  // no space to Python
+}
+
 TEST(Bytes, an_id_cannot_name_another_folder) {
   EXPECT_EQ(file_name_from_id("manual__2024-03-10T07:00:00+00:00"),
             "manual__2024-03-10T07%3A00%3A00%2B00%3A00");

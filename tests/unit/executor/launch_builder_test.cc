@@ -5,6 +5,7 @@
 #include <map>
 #include <set>
 
+#include "base/json.h"
 #include "base/time_text.h"
 
 namespace etesian {
@@ -252,6 +253,105 @@ TEST_F(LaunchBuilderTest, AMapSourceKeepsItsType) {
   ASSERT_FALSE(missing);
   EXPECT_EQ(missing.error().code, ErrorCode::InvalidInput);
   EXPECT_EQ(missing.error().message.substr(0, 20), "dags/etl/dag.yaml:4:");
+}
+
+/// A BashOperator in the native lane.
+class NativeLaunchTest : public LaunchBuilderTest {
+ protected:
+  NativeLaunchTest() {
+    task_.run = {Command::Kind::Worker, {}};
+    task_.airflow.emplace();
+    command("true");
+  }
+  void command(const std::string& text) {
+    task_.airflow->native = Command{Command::Kind::Shell, {{text}}};
+  }
+  void declare(std::vector<std::pair<std::string, TemplateText>> variables) {
+    task_.environment = std::move(variables);
+    task_.airflow->native_has_environment = true;
+    task_.airflow->native_inherits_environment = false;
+  }
+  const LaunchFacts& facts() {
+    definition_.tasks = {task_};
+    dag_ = *Dag::build(definition_);
+    facts_.dag = dag_.get();
+    return facts_;
+  }
+  wire::StartTry native() {
+    auto built = build_native_launch(facts(), inherited_);
+    EXPECT_TRUE(built) << (built ? "" : built.error().message);
+    return built ? *built : wire::StartTry{};
+  }
+
+  std::vector<std::pair<std::string, std::string>> inherited_ = {
+      {"PATH", "/no/such/folder:/bin:/usr/bin"}, {"AIRFLOW_HOME", "/airflow"}};
+};
+
+TEST_F(NativeLaunchTest, TheCommandGoesToTheFirstBashOfThePath) {
+  command("echo '{{ ds }}' \"{{ params.name }}\"");
+  EXPECT_EQ(native().argv, (Words{"/bin/bash", "-c", "echo '2026-03-01' \"it's me\""}));
+  inherited_[0].second = "/no/such/folder";
+  EXPECT_EQ(native().argv[0], "bash");
+}
+
+TEST_F(NativeLaunchTest, ItSeesWhatItsWorkerWouldSee) {
+  auto environment = environment_of(native());
+  EXPECT_EQ(environment["AIRFLOW_HOME"], "/airflow");
+  EXPECT_EQ(environment["PATH"], "/no/such/folder:/bin:/usr/bin");
+  EXPECT_EQ(environment["AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"], "airflow-db-not-allowed:///");
+  EXPECT_EQ(environment["_AIRFLOW_PARSING_CONTEXT_TASK_ID"], "load");
+  EXPECT_EQ(environment["ETESIAN_RUN_ID"], "manual__2026-03-01T00:00:00+00:00");
+  EXPECT_EQ(environment["AIRFLOW_CTX_LOGICAL_DATE"], "2026-03-01T00:00:00+00:00");
+  EXPECT_FALSE(environment.contains("ETESIAN_PARAMS"));
+}
+
+TEST_F(NativeLaunchTest, AnEnvironmentOfItsOwnIsAllThereIs) {
+  declare({{"DAY", {"{{ ds }}"}}, {"AIRFLOW_CTX_DAG_ID", {"mine"}}});
+  const std::map<std::string, std::string> expected = {
+      {"DAY", "2026-03-01"},
+      {"AIRFLOW_CTX_DAG_ID", "etl"},  // the operator's own come last
+      {"AIRFLOW_CTX_DAG_OWNER", "airflow"},
+      {"AIRFLOW_CTX_DAG_RUN_ID", "manual__2026-03-01T00:00:00+00:00"},
+      {"AIRFLOW_CTX_LOGICAL_DATE", "2026-03-01T00:00:00+00:00"},
+      {"AIRFLOW_CTX_TASK_ID", "load"},
+      {"AIRFLOW_CTX_TRY_NUMBER", "2"}};
+  EXPECT_EQ(environment_of(native()), expected);
+  task_.airflow->native_inherits_environment = true;
+  auto environment = environment_of(native());
+  EXPECT_EQ(environment["DAY"], "2026-03-01");
+  EXPECT_EQ(environment["AIRFLOW_HOME"], "/airflow");
+}
+
+TEST_F(NativeLaunchTest, ItRunsInAFolderOfItsOwnUnlessItNamesOne) {
+  EXPECT_TRUE(native().has_own_folder);
+  EXPECT_EQ(native().working_folder, "/tmp");
+  inherited_.emplace_back("TMPDIR", "/var/tmp");
+  EXPECT_EQ(native().working_folder, "/var/tmp");
+  inherited_.back().second = "/no/such/folder";
+  EXPECT_EQ(native().working_folder, "/tmp");
+  task_.working_folder = TemplateText{"/data/{{ ds }}"};
+  EXPECT_FALSE(native().has_own_folder);
+  EXPECT_EQ(native().working_folder, "/data/2026-03-01");
+}
+
+TEST_F(NativeLaunchTest, ItsRenderedFieldsAreThoseThatAWorkerSends) {
+  EXPECT_EQ(*native_fields(facts()), R"({"bash_command":"true","env":null,"cwd":null})");
+  declare({{"B", {"{{ ds }}"}}, {"A", {"x"}}});
+  task_.working_folder = TemplateText{"/tmp"};
+  command("echo {{ run_id }}");
+  EXPECT_EQ(*native_fields(facts()), R"({"bash_command":"echo manual__2026-03-01T00:00:00+00:00",)"
+                                     R"("env":{"A":"x","B":"2026-03-01"},"cwd":"/tmp"})");
+  declare({});
+  EXPECT_EQ(parse_json(*native_fields(facts()))->at("env"), json::value(json::object{}));
+}
+
+TEST_F(NativeLaunchTest, WhatCannotBeRenderedIsAnErrorWithoutAPlace) {
+  command("echo {{ ds }}");
+  facts_.run.logical_date.reset();
+  const auto built = build_native_launch(facts(), inherited_);
+  ASSERT_FALSE(built);
+  EXPECT_TRUE(built.error().message.starts_with("dags/etl/dag.yaml: 'ds' has no value"))
+      << built.error().message;
 }
 
 }  // namespace

@@ -74,6 +74,14 @@ struct Draft {
   Result<DagDefinition> load() const { return definition_from_airflow(text(), kPlace); }
 };
 
+/// What python/etesian_airflow/lane.py says of a task.
+json::object lane(const std::string& command, json::object more = {}) {
+  json::object out{{"kind", "bash"},      {"command", command}, {"env", nullptr},
+                   {"append_env", false}, {"cwd", nullptr},     {"skip_on_exit_code", {99}}};
+  for (const auto& [name, value] : more) out[name] = value;
+  return out;
+}
+
 json::value timetable(const std::string& name, json::object fields) {
   return json::object{{"__type", name}, {"__var", std::move(fields)}};
 }
@@ -447,6 +455,77 @@ TEST(AirflowParams, keywords_that_cannot_be_checked_are_named) {
   EXPECT_EQ(named(R"({"items":{"anyOf":[{"$ref":"#/x"}]}})"), "'$ref'");
   EXPECT_EQ(named(R"-({"properties":{"a":{"pattern":"(?=a)"}}})-"), "the pattern '(?=a)'");
   EXPECT_EQ(named(R"({"default":{"$ref":"data"},"enum":[{"$ref":1}]})"), "");
+}
+
+TEST(AirflowLane, A_task_takes_what_the_parse_says_of_it) {
+  Draft draft;
+  draft.task({{"task_id", "a"}}).task({{"task_id", "b"}}).task({{"task_id", "c"}});
+  draft.set("params", json::array{json::array{"n", json::object{{"default", 1}}}});
+  draft.root["etesian"] = {
+      {"lanes",
+       {{"a", lane("echo {{ ds }} {{ params.n }}", {{"env", {{"B", "x"}, {"A", "{{ run_id }}"}}},
+                                                    {"append_env", true},
+                                                    {"cwd", "/tmp"},
+                                                    {"skip_on_exit_code", {3, 7}},
+                                                    {"timeout_s", 1.5}})},
+        {"b", lane("true", {{"env", json::object{}}, {"skip_on_exit_code", json::array{}}})}}}};
+  const auto dag = draft.load();
+  ASSERT_TRUE(dag) << message(dag);
+  const Task &a = dag->tasks[0], &b = dag->tasks[1], &c = dag->tasks[2];
+  ASSERT_TRUE(a.airflow->native && b.airflow->native);
+  EXPECT_EQ(a.run.kind, Command::Kind::Worker);
+  EXPECT_EQ(a.airflow->native->words[0].text, "echo {{ ds }} {{ params.n }}");
+  const decltype(Task::environment) environment{{"B", {"x"}}, {"A", {"{{ run_id }}"}}};
+  EXPECT_EQ(a.environment, environment);
+  EXPECT_TRUE(a.airflow->native_has_environment && a.airflow->native_inherits_environment);
+  EXPECT_EQ(a.working_folder->text, "/tmp");
+  EXPECT_EQ(a.skip_on_exit, (std::vector<int>{3, 7}));
+  EXPECT_EQ(*a.timeout, std::chrono::milliseconds(1500));
+  EXPECT_TRUE(b.airflow->native_has_environment && !b.airflow->native_inherits_environment);
+  EXPECT_TRUE(b.skip_on_exit.empty() && !b.working_folder && !b.timeout);
+  EXPECT_FALSE(c.airflow->native);
+}
+
+TEST(AirflowLane, What_our_templates_do_not_know_is_left_to_the_worker) {
+  for (const std::string text :
+       {"{{ nothing }}", "{{ params.other }}", "{{ ds", "{% include 'x' %}"}) {
+    Draft draft;
+    draft.task({{"task_id", "a"}});
+    draft.root["etesian"] = {{"lanes", {{"a", lane(text)}}}};
+    EXPECT_FALSE(draft.load()->tasks[0].airflow->native) << text;
+    draft.root["etesian"] = {{"lanes", {{"a", lane("true", {{"env", {{"A", text}}}})}}}};
+    const auto dag = draft.load();
+    EXPECT_FALSE(dag->tasks[0].airflow->native) << text;
+    EXPECT_TRUE(dag->tasks[0].environment.empty());
+  }
+  Draft later;
+  later.task({{"task_id", "a"}});
+  later.root["etesian"] = {{"lanes", {{"a", {{"kind", "of a later release"}}}}}};
+  EXPECT_FALSE(later.load()->tasks[0].airflow->native);
+}
+
+TEST(AirflowLane, It_is_a_part_of_the_version_and_of_what_is_stored) {
+  Draft draft;
+  draft.task({{"task_id", "a"}});
+  const auto without = draft.load();
+  draft.root["etesian"] = {{"lanes", {{"a", lane("true")}}}};
+  const auto with = draft.load();
+  draft.root["etesian"] = {{"lanes", {{"a", lane("true", {{"skip_on_exit_code", {7}}})}}}};
+  EXPECT_NE(without->version, with->version);
+  EXPECT_NE(draft.load()->version, with->version);
+  const auto again = definition_from_canonical(with->canonical);
+  ASSERT_TRUE(again);
+  EXPECT_EQ(again->version, with->version);
+  EXPECT_EQ(again->tasks, with->tasks);
+}
+
+TEST(AirflowParams, A_conf_lies_over_the_defaults_as_in_the_sdk) {
+  const std::string schema =
+      R"({"n":{"default":1,"type":"integer"},"free":{"default":null},"must":{"type":"string"}})";
+  EXPECT_EQ(parsed(airflow_params(schema, "{}")), parsed(R"({"n":1,"free":null})"));
+  EXPECT_EQ(parsed(airflow_params(schema, R"({"n":5,"other":[1]})")),
+            parsed(R"({"n":5,"free":null,"other":[1]})"));
+  EXPECT_EQ(airflow_params("{}", "{}"), "{}");
 }
 
 }  // namespace

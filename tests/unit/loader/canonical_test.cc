@@ -115,6 +115,7 @@ class Drawing {
       airflow.owner = text();
       airflow.can_skip_downstream = maybe();
       if (maybe()) airflow.native = Command{Command::Kind::Shell, {template_text()}};
+      airflow.native_has_environment = maybe();
       airflow.native_inherits_environment = maybe();
       airflow.has_retry_callback = maybe();
     }

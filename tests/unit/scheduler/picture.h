@@ -77,6 +77,8 @@ inline DagDefinition drawing(const std::string& id, const std::string& lines) {
       else if (key == "worker")
         task.run = {Command::Kind::Worker, {}}, task.airflow.emplace(),
         task.airflow->can_skip_downstream = value == "skips";
+      else if (key == "native")
+        task.airflow->native = Command{Command::Kind::Shell, {{"true"}}};
       else if (key == "length")  // "length=3", "length=make": mapped over make's output
         task.map = MapRule{MapRule::Combine::Product, {{"x", length_of(value)}}, {}, {}};
       else if (key == "group")

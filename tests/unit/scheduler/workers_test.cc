@@ -62,6 +62,59 @@ TEST(Worker, AReportTakesEffectWhenTheProcessHasEnded) {
   EXPECT_EQ(s.states(), "a: success, b: queued");
 }
 
+/// What TryOpened said of a task's tries: the lane and the fields, "native {…}".
+std::string lanes(const WorkerStage& s, const std::string& task) {
+  std::string out;
+  for (const Change& change : s.changes) {
+    const auto* opened = std::get_if<TryOpened>(&change);
+    if (!opened || opened->row.instance.task != *s.world.dag("d")->find(task)) continue;
+    if (!out.empty()) out += ", ";
+    out += opened->row.worker.empty() ? "worker" : opened->row.worker + " " + opened->row.rendered;
+  }
+  return out;
+}
+
+TEST(NativeLane, ACommandIsJudgedByItsExitAndItsFieldsAreThereFromTheStart) {
+  WorkerStage s;
+  s.world.set_field_renderer([](const World& world, const TryRow& row) {
+    return R"({"try":)" + std::to_string(world.instance(row.instance)->try_number) + "}";
+  });
+  s.load(test::drawing("d", "a: worker native, retries=1\nb: worker, after a"));
+  s.agent();
+  s.trigger("d");
+  s.starts("a");
+  s.ends("a", 1);
+  EXPECT_EQ(s.states(), "a: up_for_retry, b: none");
+  s.pass(10s);
+  s.starts("a");
+  s.ends("a", 0, R"("last")");
+  EXPECT_EQ(s.states(), "a: success, b: queued");
+  EXPECT_EQ(*s.world.output(s.key("a"), "return_value"), R"("last")");
+  EXPECT_EQ(lanes(s, "a"), R"(native {"try":1}, native {"try":2})");
+  EXPECT_EQ(lanes(s, "b"), "worker");
+}
+
+TEST(NativeLane, ItCanBeSwitchedOff) {
+  WorkerStage s;
+  s.world = World(Limits{.has_native_lane = false});
+  s.load(test::drawing("d", "a: worker native"));
+  s.agent();
+  s.trigger("d");
+  EXPECT_EQ(lanes(s, "a"), "worker");
+}
+
+TEST(NativeLane, ARunOfAnOlderVersionIsRunByWorkersThatReadTheNewFile) {
+  WorkerStage s("a: worker native\nb: worker native, after a");
+  s.starts("a");
+  auto changed = test::drawing("d", "a: worker native\nb: worker native, after a");
+  changed.version = "d-2";
+  s.load(changed);
+  s.ends("a");
+  EXPECT_EQ(lanes(s, "a"), "native ");
+  EXPECT_EQ(lanes(s, "b"), "worker");
+  s.send(DagGone{"d"});
+}
+
 TEST(Worker, HelloIsAFence) {
   WorkerStage s("a: worker");
   EXPECT_FALSE(s.hello("a").refused);
@@ -87,9 +140,19 @@ TEST(Worker, AnEndWithoutAReportIsAFailureWithRetry) {
   s.ends("a", 0);
   EXPECT_EQ(s.states(), "a: up_for_retry");
   s.pass(10s);
-  s.ends("a", 1);  // Not even a hello.
+  s.hello("a");
+  s.ends("a", 70);
   EXPECT_EQ(s.states(), "a: failed");
   EXPECT_EQ(s.run_state(), "failed");
+}
+
+TEST(Worker, AWorkerThatNeverSaidHelloUsesUpNoRetry) {
+  WorkerStage s("a: worker");
+  s.ends("a", 1);
+  EXPECT_EQ(s.states(), "a: up_for_retry");
+  s.pass(5s);
+  s.runs("a", TaskState::Success);
+  EXPECT_EQ(s.run_state(), "success");
 }
 
 TEST(Worker, AFailureSaidByTheWorkerIsNotRetried) {
