@@ -1,6 +1,7 @@
 #include "api/handlers.h"
 #include "api/json_run.h"
 #include "api/query.h"
+#include "api/schema.h"
 #include "api/select_runs.h"
 
 namespace etesian::api {
@@ -106,6 +107,66 @@ Next clear_run(Reading& reading) {
   return command;
 }
 
+Next clear_runs(Reading& reading) {
+  const json::object& body = reading.call.body;
+  const std::string& path_dag = reading.call.param("dag_id");
+  for (const auto* name : {"partition_key", "partition_date_start", "partition_date_end"}) {
+    if (body_text(body, name)) {
+      return refusal({ErrorCode::InvalidInput, std::string(name) + ": no Dag has partitions"});
+    }
+  }
+  const auto* named = body.if_contains("dag_runs");
+  if (named == nullptr || named->get_array().empty()) {
+    return unprocessable({"body"}, "value_error",
+                         "Value error, Exactly one of dag_runs (non-empty), partition_key, or a "
+                         "partition date window (partition_date_start / partition_date_end) must "
+                         "be provided.");
+  }
+  Choice choice;
+  choice.only_failed = body_flag(body, "only_failed").value_or(false);
+  std::vector<Chosen> chosen;
+  for (const auto& entry : named->get_array()) {
+    const std::string dag_id = body_text(entry.get_object(), "dag_id").value_or(path_dag);
+    const std::string run_id = *body_text(entry.get_object(), "dag_run_id");
+    if (dag_id == "~" || (path_dag != "~" && dag_id != path_dag)) {
+      return refusal({ErrorCode::InvalidInput,
+                      dag_id == "~" ? "When the URL dag_id is '~', every entry must provide a "
+                                      "concrete dag_id (missing on dag_run_id: '" +
+                                          run_id + "')."
+                                    : "Entry dag_id '" + dag_id +
+                                          "' does not match the URL dag_id '" + path_dag + "'."});
+    }
+    const auto run = reading.store.run(dag_id, run_id);
+    if (!run) {
+      if (run.error().code != ErrorCode::NotFound) return refusal(run.error());
+      return http::error_response(404, "The DagRun with dag_id: `" + dag_id + "` and run_id: `" +
+                                           run_id + "` was not found");
+    }
+    auto one = choose_in(reading, *run, choice);
+    if (!one) return refusal(one.error());
+    chosen.push_back(std::move(*one));
+  }
+  if (body_flag(body, "dry_run").value_or(true)) return chosen_response(reading, chosen);
+  Command command;
+  std::vector<RunKey> runs;
+  for (const auto& one : chosen) {
+    runs.push_back(one.run.key);
+    if (!one.keys.empty()) command.events.push_back(clear_event(reading.call, {one}));
+  }
+  add_note(command, reading.call, runs);
+  command.answer = [chosen](Reading& later, const CommandDone&) -> Next {
+    json::array rows;
+    for (const auto& one : chosen) {
+      const auto run = later.store.run(one.run.dag_id, one.run.run_id);
+      if (!run) return refusal(run.error());
+      rows.push_back(run_json(*run, version_of(later, run->dag_id, run->dag_version).get()));
+    }
+    const auto total = static_cast<std::int64_t>(rows.size());
+    return listing("dag_runs", std::move(rows), total);
+  };
+  return command;
+}
+
 Next clear_instances(Reading& reading) {
   if (const auto dag = find_dag(reading); !dag) return refusal(dag.error());
   const auto runs = runs_to_clear(reading);
@@ -113,14 +174,10 @@ Next clear_instances(Reading& reading) {
   const json::object& body = reading.call.body;
   const Choice choice = choice_of(body);
   std::vector<Chosen> chosen;
-  std::vector<RunKey> touched;
   for (const auto& run : *runs) {
     auto one = choose_in(reading, run, choice);
     if (!one) return refusal(one.error());
-    if (!one->keys.empty()) {
-      touched.push_back(run.key);
-      chosen.push_back(std::move(*one));
-    }
+    if (!one->keys.empty()) chosen.push_back(std::move(*one));
   }
   if (body_flag(body, "dry_run").value_or(true) || chosen.empty()) {
     return chosen_response(reading, chosen);
@@ -130,7 +187,16 @@ Next clear_instances(Reading& reading) {
   }
   Command command;
   command.events.push_back(clear_event(reading.call, chosen));
-  add_note(command, reading.call, touched);
+  if (const auto note = body_text(body, "note")) {
+    for (const auto& key : keys_of(chosen)) {
+      SetNote event;
+      event.run = key.run;
+      event.instance = key;
+      event.note = *note;
+      event.actor = reading.call.request.user;
+      command.events.push_back(std::move(event));
+    }
+  }
   command.answer = [chosen](Reading& later, const CommandDone&) -> Next {
     return chosen_response(later, chosen);
   };

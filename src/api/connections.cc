@@ -1,7 +1,9 @@
 #include <algorithm>
 
+#include "api/bulk.h"
 #include "api/handlers.h"
 #include "api/json_common.h"
+#include "api/pattern.h"
 #include "api/query.h"
 #include "api/redact.h"
 #include "base/log.h"
@@ -53,25 +55,39 @@ std::string sealed_or_empty(const Service& service, const std::string& plain,
   return plain.empty() ? std::string() : service.engine.vault().seal(plain, place);
 }
 
+/// The extra that a body gives, its hidden values taken from what is stored.
+std::string merged_extra(const Service& service, const ConnectionRow& row,
+                         const std::string& given) {
+  if (row.sealed_extra.empty()) return given;
+  const auto stored =
+      service.engine.vault().unseal(row.sealed_extra, Settings::place_of_extra(row.id));
+  if (!stored) return given;
+  const auto now = parse_json(given), before = parse_json(*stored);
+  return now && before ? json::serialize(unredacted(*now, *before)) : given;
+}
+
+/// Takes over what the body says; null takes a value away.
 void merge(const Service& service, ConnectionRow& row, const json::object& body) {
   const auto take = [&](std::string& into, std::string_view name) {
-    if (const auto text = body_text(body, name)) into = *text;
+    if (body.contains(name)) into = body_text(body, name).value_or("");
   };
-  take(row.type, "conn_type");
+  if (const auto type = body_text(body, "conn_type")) row.type = *type;
   take(row.description, "description");
   take(row.host, "host");
   take(row.login, "login");
   take(row.schema, "schema");
-  if (const auto port = body_number(body, "port")) {
-    row.port = static_cast<int>(std::clamp<std::int64_t>(*port, -1, 70'000));
+  if (body.contains("port")) {
+    row.port = static_cast<int>(
+        std::clamp<std::int64_t>(body_number(body, "port").value_or(0), -1, 70'000));
   }
-  // What an answer showed in place of a secret is not a new secret.
   const auto password = body_text(body, "password");
-  if (password && *password != kHidden) {
-    row.sealed_password = sealed_or_empty(service, *password, Settings::place_of_password(row.id));
+  if (body.contains("password") && password != kHidden) {
+    row.sealed_password =
+        sealed_or_empty(service, password.value_or(""), Settings::place_of_password(row.id));
   }
-  if (const auto extra = body_text(body, "extra")) {
-    row.sealed_extra = sealed_or_empty(service, *extra, Settings::place_of_extra(row.id));
+  if (body.contains("extra")) {
+    const std::string extra = merged_extra(service, row, body_text(body, "extra").value_or(""));
+    row.sealed_extra = sealed_or_empty(service, extra, Settings::place_of_extra(row.id));
   }
 }
 
@@ -96,17 +112,45 @@ Next saved(const Call& call, ConnectionRow row, int status) {
                  }};
 }
 
+struct ConnectionBulk {
+  using Row = ConnectionRow;
+  static constexpr std::string_view plural = "connections", keys = "connection_ids",
+                                    id = "connection_id", body = "ConnectionBody";
+  static Result<std::vector<Row>> rows(Reading& reading) { return reading.store.connections(); }
+  static std::string key(const Row& row) { return row.id; }
+  static Row make(const std::string& id_of_new) {
+    Row row;
+    row.id = id_of_new;
+    return row;
+  }
+  static void merge(const Service& service, Row& row, const json::object& values) {
+    api::merge(service, row, values);
+  }
+  static std::optional<Error> mistake(const Row& row, const BulkAction&,
+                                      const json::object* values) {
+    return values != nullptr ? mistake_in(row) : std::nullopt;
+  }
+  static Event set(Row row, const std::string& actor) {
+    return SetConnection{std::move(row), actor};
+  }
+  static Event remove(const std::string& key, const std::string& actor) {
+    return RemoveConnection{key, actor};
+  }
+};
+
 }  // namespace
+
+Next bulk_connections(Reading& reading) { return SettingsBulk<ConnectionBulk>::run(reading); }
 
 Next list_connections(Reading& reading) {
   const auto rows = reading.store.connections();
   if (!rows) return refusal(rows.error());
-  const auto pattern = query_pattern(reading.call.request, "connection_id_pattern");
+  const Pattern pattern(reading.call.request, "connection_id");
   const Paging paging = query_paging(reading.call.request);
   json::array out;
   std::int64_t total = 0;
   for (const auto& row : *rows) {
-    if (pattern && row.id.find(*pattern) == std::string::npos) continue;
+    if (!pattern.fits(row.id)) continue;
     const std::int64_t position = total++;
     if (position < paging.offset || position >= paging.offset + paging.limit) continue;
     out.push_back(connection_json(reading.service(), row));
@@ -143,7 +187,7 @@ Next patch_connection(Reading& reading) {
     return refusal({ErrorCode::InvalidInput,
                     "The connection_id in the request body does not match the URL parameter"});
   }
-  merge(reading.service(), **found, reading.call.body);
+  merge(reading.service(), **found, masked(reading.call));
   return saved(reading.call, std::move(**found), 200);
 }
 

@@ -21,6 +21,11 @@ Result<std::shared_ptr<const Dag>> build(const DagSummary& summary) {
 
 }  // namespace
 
+const std::string& DagVersion::bundle() const {
+  static const std::string project = "project";
+  return dag != nullptr && dag->definition().airflow ? dag->definition().airflow->bundle : project;
+}
+
 std::shared_ptr<const DagVersion> DagCache::of(const DagSummary& summary) {
   Key key{summary.dag_id, summary.version};
   const auto found = entries_.find(key);
@@ -36,6 +41,7 @@ std::shared_ptr<const DagVersion> DagCache::of(const DagSummary& summary) {
   version->created_at = summary.last_changed;
   if (auto dag = build(summary)) {
     version->dag = std::move(*dag);
+    version->airflow = airflow_facts_of(*version->dag);
   } else {
     log_line(LogLevel::Warning, "read a stored definition: " + dag.error().message,
              {{"dag", summary.dag_id}, {"version", summary.version}});

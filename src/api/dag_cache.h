@@ -4,6 +4,7 @@
 #include <memory>
 #include <string>
 
+#include "api/airflow_facts.h"
 #include "model/dag.h"
 #include "store/store.h"
 
@@ -15,6 +16,11 @@ struct DagVersion {
   int number = 1;
   Instant created_at{};
   std::shared_ptr<const Dag> dag;  ///< Null: its stored definition cannot be read any more.
+  std::shared_ptr<const AirflowFacts> airflow;  ///< Null: not a DAG of Airflow's.
+
+  /// As clients name its source: the Airflow bundle, or "project".
+  const std::string& bundle() const;
+  const std::string& display_name() const { return airflow ? airflow->display_name : dag_id; }
 };
 
 /// The versions that answers asked for lately, rebuilt from what the store holds. At most 512 of

@@ -1,6 +1,6 @@
 #include <algorithm>
-#include <set>
 
+#include "api/dag_facts.h"
 #include "api/handlers.h"
 #include "api/json_common.h"
 #include "api/json_dag.h"
@@ -11,32 +11,11 @@
 namespace etesian::api {
 namespace {
 
-std::set<std::string> broken_dags(const Service& service) {
-  std::set<std::string> ids;
-  for (const auto& error : service.engine.import_errors()) ids.insert(error.dag_id);
-  return ids;
-}
-
-DagFacts facts_of(Reading& reading, DagSummary summary, const std::set<std::string>& broken) {
-  DagFacts facts;
-  facts.version = reading.service().dags.of(summary);
-  facts.has_import_errors = broken.count(summary.dag_id) != 0;
-  facts.summary = std::move(summary);
-  facts.summary.source.clear();
-  facts.summary.canonical.clear();
-  return facts;
-}
-
-void add_world(DagFacts& facts, const World& world) {
-  facts.next_run = world.next_run(facts.summary.dag_id);
-  facts.active_runs = world.active_runs(facts.summary.dag_id).size();
-}
-
 Next one_dag(Reading& reading, json::object (*as_json)(const DagFacts&)) {
   auto summary = find_dag(reading);
   if (!summary) return refusal(summary.error());
   auto facts = std::make_shared<DagFacts>(
-      facts_of(reading, std::move(*summary), broken_dags(reading.service())));
+      facts_of(reading, std::move(*summary), BrokenDags(reading.service())));
   return WorldPart([facts, as_json](const World& world, const Moment&) {
     add_world(*facts, world);
     return ok(as_json(*facts));
@@ -64,40 +43,68 @@ void add_edge(json::array& edges, const World& world, const std::string& dag_id,
 
 }  // namespace
 
-Next list_dags(Reading& reading) {
-  const http::Request& request = reading.call.request;
-  DagFilter filter;
-  filter.id_contains = query_pattern(request, "dag_id_pattern");
-  filter.owner = request.query_value("owners");
-  filter.tag = request.query_value("tags");
-  filter.is_paused = query_flag(request, "paused");
-  filter.include_removed = !query_flag(request, "exclude_stale").value_or(true);
-  auto page = reading.store.dags(filter, query_paging(request));
-  if (!page) return refusal(page.error());
-  const auto broken = broken_dags(reading.service());
-  auto all = std::make_shared<std::vector<DagFacts>>();
-  for (auto& row : page->rows) all->push_back(facts_of(reading, std::move(row), broken));
-  return WorldPart([all, total = page->total](const World& world, const Moment&) {
-    json::array rows;
-    for (auto& facts : *all) {
-      add_world(facts, world);
-      rows.push_back(dag_json(facts));
-    }
-    return listing("dags", std::move(rows), total);
-  });
-}
-
 Next get_dag(Reading& reading) { return one_dag(reading, dag_json); }
 Next get_dag_details(Reading& reading) { return one_dag(reading, dag_details_json); }
 
 Next patch_dag(Reading& reading) {
   const auto summary = find_dag(reading);
   if (!summary) return refusal(summary.error());
+  const auto mask = reading.call.request.query_values("update_mask");
+  if (!mask.empty() && mask != std::vector<std::string>{"is_paused"}) {
+    return http::error_response(400, "Only `is_paused` field can be updated through the REST API");
+  }
   SetPaused event;
   event.dag_id = summary->dag_id;
   event.actor = reading.call.request.user;
   event.is_paused = *body_flag(reading.call.body, "is_paused");
   return Command{{event}, [](Reading& later, const CommandDone&) { return get_dag(later); }};
+}
+
+/// Its runs and all that they left. The DAG itself stays as long as its file does: Airflow finds it
+/// again with the next parse.
+Next delete_dag(Reading& reading) {
+  const auto summary = find_dag(reading);
+  if (!summary) {
+    if (summary.error().code != ErrorCode::NotFound) return refusal(summary.error());
+    return http::error_response(404,
+                                "Dag with id: " + reading.call.param("dag_id") + " was not found");
+  }
+  RunFilter filter;
+  filter.dag_id = summary->dag_id;
+  Command command;
+  bool is_busy = false;
+  auto done = for_each_run(reading, filter, [&](const RunRow& run) -> Result<Done> {
+    is_busy = is_busy || run.state == RunState::Running;
+    RemoveRun event;
+    event.run = run.key;
+    event.actor = reading.call.request.user;
+    command.events.push_back(std::move(event));
+    return Done{};
+  });
+  if (!done) return refusal(done.error());
+  if (is_busy) {
+    return http::error_response(
+        409, "Task instances of dag with id: '" + summary->dag_id + "' are still running");
+  }
+  command.answer = [](Reading&, const CommandDone&) -> Next { return no_content(); };
+  return command;
+}
+
+/// Files are parsed when they change; all that is asked for is done already.
+Next reparse_file(Reading& reading) {
+  DagFilter filter;
+  filter.include_removed = true;
+  for (Paging paging{.limit = 1000, .offset = 0, .order_by = {}};; paging.offset += paging.limit) {
+    const auto page = reading.store.dags(filter, paging);
+    if (!page) return refusal(page.error());
+    for (const auto& row : page->rows) {
+      if (file_token(*reading.service().dags.of(row), row) == reading.call.param("file_token")) {
+        return created(nullptr);
+      }
+    }
+    if (paging.offset + paging.limit >= page->total) break;
+  }
+  return http::error_response(404, "File not found");
 }
 
 Next list_dag_versions(Reading& reading) {
@@ -184,7 +191,7 @@ Next list_tasks(Reading& reading) {
   if (!version) return refusal(version.error());
   const Dag& dag = *(*version)->dag;
   json::array rows;
-  for (TaskIndex i = 0; i < dag.tasks().size(); ++i) rows.push_back(task_json(dag, i));
+  for (TaskIndex i = 0; i < dag.tasks().size(); ++i) rows.push_back(task_json(**version, i));
   const auto total = static_cast<std::int64_t>(rows.size());
   return listing("tasks", std::move(rows), total);
 }
@@ -198,7 +205,7 @@ Next get_task(Reading& reading) {
     return http::error_response(404,
                                 "Task with id " + reading.call.param("task_id") + " was not found");
   }
-  return ok(task_json(dag, *index));
+  return ok(task_json(**version, *index));
 }
 
 Next get_needs(Reading&) {

@@ -18,8 +18,14 @@ void get_metrics(std::shared_ptr<Call>, std::shared_ptr<http::Reply>);
 /// A login may come as a form, as it may at Airflow: it is turned into the JSON body it stands for.
 void accept_login_form(http::Request& request);
 
-// dags.cc
+// dag_list.cc
 Next list_dags(Reading&);
+Next patch_dags(Reading&);
+Next list_dag_tags(Reading&);
+
+// dags.cc
+Next delete_dag(Reading&);
+Next reparse_file(Reading&);
 Next get_dag(Reading&);
 Next get_dag_details(Reading&);
 Next patch_dag(Reading&);
@@ -31,8 +37,12 @@ Next list_tasks(Reading&);
 Next get_task(Reading&);
 Next get_needs(Reading&);
 
-// runs.cc
+// run_list.cc, run_waiters.cc
 Next list_runs(Reading&);
+Next list_runs_batch(Reading&);
+Next wait_for_run(Reading&);
+
+// runs.cc
 Next get_run(Reading&);
 Next trigger_run(Reading&);
 Next patch_run(Reading&);
@@ -40,11 +50,24 @@ Next delete_run(Reading&);
 
 // clear.cc
 Next clear_run(Reading&);
+Next clear_runs(Reading&);
 Next clear_instances(Reading&);
 
-// instances.cc
+// instance_list.cc
 Next list_instances(Reading&);
+Next list_instances_batch(Reading&);
 Next list_mapped_instances(Reading&);
+
+// instance_more.cc
+Next list_dependencies(Reading&);
+Next list_links(Reading&);
+Next get_external_log_url(Reading&);
+
+// bulk_work.cc
+Next bulk_runs(Reading&);
+Next bulk_instances(Reading&);
+
+// instances.cc
 Next get_instance(Reading&);
 Next list_tries(Reading&);
 Next get_try(Reading&);
@@ -68,6 +91,9 @@ Next verify_log(Reading&);
 // xcom.cc
 Next list_outputs(Reading&);
 Next get_output(Reading&);
+Next create_output(Reading&);
+Next patch_output(Reading&);
+Next delete_output(Reading&);
 
 // pools.cc, variables.cc, connections.cc
 Next list_pools(Reading&);
@@ -75,6 +101,9 @@ Next get_pool(Reading&);
 Next create_pool(Reading&);
 Next patch_pool(Reading&);
 Next delete_pool(Reading&);
+Next bulk_pools(Reading&);
+Next bulk_variables(Reading&);
+Next bulk_connections(Reading&);
 Next list_variables(Reading&);
 Next get_variable(Reading&);
 Next create_variable(Reading&);
@@ -99,7 +128,16 @@ Next cancel_backfill(Reading&);
 Next list_import_errors(Reading&);
 Next get_import_error(Reading&);
 Next list_event_logs(Reading&);
+Next get_event_log(Reading&);
 Next list_dag_warnings(Reading&);
+
+// installation.cc
+Next get_config(Reading&);
+Next test_connection(Reading&);
+Next list_plugins(Reading&);
+Next list_plugin_errors(Reading&);
+Next list_providers(Reading&);
+Next list_jobs(Reading&);
 
 // event_hub.cc
 Next stream_events(Reading&);

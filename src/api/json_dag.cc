@@ -6,12 +6,16 @@
 namespace etesian::api {
 namespace {
 
-json::array allowed_run_types() {
-  return {"scheduled", "manual", "backfill", "operator_triggered"};
+/// Null is Airflow's word for all of them.
+json::value allowed_run_types(const AirflowFacts* airflow) {
+  if (airflow != nullptr) return nullptr;
+  return json::array{"scheduled", "manual", "backfill", "operator_triggered"};
 }
 
-bool is_manual(const Dag* dag) {
-  return dag == nullptr || std::holds_alternative<ManualSchedule>(dag->definition().schedule.kind);
+bool is_periodic(const DagVersion* version) {
+  if (version == nullptr || version->dag == nullptr) return false;
+  if (version->airflow) return version->airflow->is_periodic;
+  return !std::holds_alternative<ManualSchedule>(version->dag->definition().schedule.kind);
 }
 
 bool limits_tasks(const Dag* dag) {
@@ -22,13 +26,32 @@ bool limits_tasks(const Dag* dag) {
   return false;
 }
 
-json::array tags_json(const DagSummary& summary) {
+json::array tags_json(const DagSummary& summary, const std::string& display_name) {
   json::array tags;
   for (const auto& tag : summary.tags) {
     tags.push_back(json::object{
-        {"name", tag}, {"dag_id", summary.dag_id}, {"dag_display_name", summary.dag_id}});
+        {"name", tag}, {"dag_id", summary.dag_id}, {"dag_display_name", display_name}});
   }
   return tags;
+}
+
+/// "me, you": one name each.
+json::array owners_json(std::string_view owners) {
+  json::array names;
+  while (!owners.empty()) {
+    const auto end = std::min(owners.find(','), owners.size());
+    std::string_view name = owners.substr(0, end);
+    while (name.starts_with(' ')) name.remove_prefix(1);
+    while (name.ends_with(' ')) name.remove_suffix(1);
+    if (!name.empty()) names.push_back(json::string(name));
+    owners.remove_prefix(std::min(end + 1, owners.size()));
+  }
+  return names;
+}
+
+json::value summary_of(const DagSummary& row, const AirflowFacts* airflow) {
+  const bool is_none = airflow != nullptr && row.schedule_text == "None";
+  return is_none ? json::value(nullptr) : text_or_null(row.schedule_text);
 }
 
 void add_next_run(json::object& out, const std::optional<RunSlot>& slot) {
@@ -58,58 +81,86 @@ std::string_view operator_of(const Task& task) {
 }
 
 json::object dag_version_json(const DagVersion& version) {
+  // Airflow's local bundles have no versions.
   return {{"id", version.uuid},
           {"version_number", version.number},
           {"dag_id", version.dag_id},
-          {"bundle_name", "project"},
-          {"bundle_version", version.version},
+          {"bundle_name", version.bundle()},
+          {"bundle_version", version.airflow ? json::value(nullptr) : json::value(version.version)},
           {"created_at", instant_json(version.created_at)},
-          {"dag_display_name", version.dag_id},
+          {"dag_display_name", version.display_name()},
           {"bundle_url", nullptr}};
+}
+
+std::string file_token(const DagVersion& version, const DagSummary& summary) {
+  return sha256_hex(version.bundle() + "\n" + summary.relative_file);
 }
 
 json::object dag_json(const DagFacts& facts) {
   const DagSummary& row = facts.summary;
-  const Dag* dag = facts.version ? facts.version->dag.get() : nullptr;
+  const DagVersion& version = *facts.version;
+  const Dag* dag = version.dag.get();
+  const AirflowFacts* airflow = version.airflow.get();
   json::object out{
       {"dag_id", row.dag_id},
-      {"dag_display_name", row.dag_id},
+      {"dag_display_name", version.display_name()},
       {"is_paused", row.is_paused},
       {"is_stale", row.is_removed},
       {"last_parsed_time", instant_json(row.last_changed)},
       {"last_parse_duration", nullptr},
       {"last_expired", nullptr},
-      {"bundle_name", "project"},
-      {"bundle_version", row.version},
+      {"bundle_name", version.bundle()},
+      {"bundle_version", airflow != nullptr ? json::value(nullptr) : json::value(row.version)},
       {"relative_fileloc", text_or_null(row.relative_file)},
-      {"fileloc", row.relative_file},
+      {"fileloc", airflow != nullptr ? airflow->file : row.relative_file},
       {"description", text_or_null(row.description)},
-      {"timetable_summary", text_or_null(row.schedule_text)},
+      {"timetable_summary", summary_of(row, airflow)},
       {"timetable_description", timetable_description(dag)},
       {"timetable_partitioned", false},
-      {"timetable_periodic", !is_manual(dag)},
-      {"tags", tags_json(row)},
+      {"timetable_periodic", is_periodic(&version)},
+      {"tags", tags_json(row, version.display_name())},
       {"max_active_tasks", dag != nullptr ? dag->definition().max_active_tasks : 16},
       {"max_active_runs", dag != nullptr ? dag->definition().max_active_runs : 16},
       {"max_consecutive_failed_dag_runs", 0},
       {"has_task_concurrency_limits", limits_tasks(dag)},
       {"has_import_errors", facts.has_import_errors},
-      {"allowed_run_types", allowed_run_types()},
-      {"owners", row.owner.empty() ? json::array{} : json::array{json::string(row.owner)}},
-      {"is_backfillable", !is_manual(dag)},
-      {"file_token", sha256_hex(row.relative_file)}};
+      {"allowed_run_types", allowed_run_types(airflow)},
+      {"owners", owners_json(row.owner)},
+      {"is_backfillable", is_periodic(&version)},
+      {"file_token", file_token(version, row)}};
   add_next_run(out, facts.next_run);
   return out;
 }
 
+namespace {
+
+/// What only an Airflow DAG says.
+void add_airflow_details(json::object& out, const AirflowFacts& airflow) {
+  out["asset_expression"] = airflow.asset_expression;
+  out["doc_md"] = airflow.doc_md;
+  out["start_date"] = instant_json(airflow.start);
+  out["end_date"] = instant_json(airflow.end);
+  out["is_paused_upon_creation"] = airflow.is_paused_upon_creation;
+  out["params"] = airflow.params;
+  out["render_template_as_native_obj"] = airflow.is_native;
+  out["template_search_path"] = airflow.template_search_path;
+  out["timezone"] = airflow.timezone;
+  out["default_args"] = airflow.default_args;
+  out["rerun_with_latest_version"] = airflow.rerun_with_latest_version;
+  out["owner_links"] = airflow.owner_links;
+}
+
+}  // namespace
+
 json::object dag_details_json(const DagFacts& facts) {
   json::object out = dag_json(facts);
-  const Dag* dag = facts.version ? facts.version->dag.get() : nullptr;
+  const Dag* dag = facts.version->dag.get();
   static const DagDefinition unknown;
   const DagDefinition& definition = dag != nullptr ? dag->definition() : unknown;
   out["catchup"] = definition.schedule.catchup;
-  out["dag_run_timeout"] =
-      definition.run_timeout ? time_delta_json(*definition.run_timeout) : json::value(nullptr);
+  out["dag_run_timeout"] = definition.run_timeout
+                               ? json::value(json::string(iso_length(*definition.run_timeout)))
+                               : json::value(nullptr);
   out["asset_expression"] = nullptr;
   out["doc_md"] = nullptr;
   out["start_date"] = instant_json(definition.schedule.start);
@@ -122,20 +173,30 @@ json::object dag_details_json(const DagFacts& facts) {
   out["timezone"] = cron != nullptr ? cron->timezone : "UTC";
   out["last_parsed"] = instant_json(facts.summary.last_changed);
   out["default_args"] = nullptr;
+  out["rerun_with_latest_version"] = nullptr;
+  out["owner_links"] = nullptr;
+  out["is_favorite"] = false;
   out["concurrency"] = definition.max_active_tasks;
-  out["latest_dag_version"] =
-      facts.version ? json::value(dag_version_json(*facts.version)) : json::value(nullptr);
+  out["latest_dag_version"] = dag_version_json(*facts.version);
   out["active_runs_count"] = facts.active_runs;
+  if (facts.version->airflow) add_airflow_details(out, *facts.version->airflow);
   return out;
 }
 
-json::object task_json(const Dag& dag, TaskIndex index) {
+json::object task_json(const DagVersion& version, TaskIndex index) {
+  const Dag& dag = *version.dag;
   const Task& task = dag.task(index);
   json::array downstream;
   for (const TaskIndex next : dag.downstream(index)) {
     downstream.push_back(json::string(dag.task(next).id));
   }
-  return {
+  const auto length_or_null = [](const std::optional<Duration>& length) {
+    return length ? json::value(time_delta_json(*length)) : json::value(nullptr);
+  };
+  const double backoff = task.retry.airflow_exponential_backoff != 0
+                             ? task.retry.airflow_exponential_backoff
+                             : (task.retry.backoff == 1.0 ? 0.0 : task.retry.backoff);
+  json::object out{
       {"task_id", task.id},
       {"task_display_name", task.id},
       {"owner", dag.definition().owner},
@@ -148,9 +209,9 @@ json::object task_json(const Dag& dag, TaskIndex index) {
       {"queue", "default"},
       {"pool", task.pool},
       {"pool_slots", static_cast<double>(task.pool_slots)},
-      {"execution_timeout", task.timeout ? time_delta_json(*task.timeout) : json::value(nullptr)},
+      {"execution_timeout", length_or_null(task.timeout)},
       {"retry_delay", time_delta_json(task.retry.delay)},
-      {"retry_exponential_backoff", task.retry.backoff == 1.0 ? 0.0 : task.retry.backoff},
+      {"retry_exponential_backoff", backoff},
       {"priority_weight", static_cast<double>(task.priority)},
       {"weight_rule", to_text(task.weight_rule)},
       {"ui_color", "#fff"},
@@ -161,8 +222,25 @@ json::object task_json(const Dag& dag, TaskIndex index) {
       {"operator_name", operator_of(task)},
       {"params", json::object{}},
       {"class_ref", json::object{{"module_path", "etesian"}, {"class_name", operator_of(task)}}},
-      {"is_mapped", task.map.has_value()},
-      {"extra_links", json::array{}}};
+      {"is_mapped", task.map && task.map->group.empty()},
+      {"extra_links", json::array{}}};  // Airflow 3.3 leaves it empty whatever the operator has.
+  if (!task.airflow || !version.airflow) return out;
+  const AirflowTaskFacts& facts = version.airflow->tasks[index];
+  out["task_display_name"] = facts.display_name;
+  out["owner"] = facts.owner;
+  out["start_date"] = instant_json(facts.start);
+  out["end_date"] = instant_json(facts.end);
+  out["queue"] = task.airflow->queue;
+  out["execution_timeout"] = length_or_null(facts.execution_timeout);
+  out["ui_color"] = facts.ui_color;
+  out["ui_fgcolor"] = facts.ui_fgcolor;
+  out["template_fields"] = facts.template_fields;
+  out["doc_md"] = text_or_null(facts.doc_md);
+  out["operator_name"] = task.airflow->operator_name;
+  out["params"] = facts.params;
+  out["class_ref"] = json::object{{"module_path", text_or_null(facts.module)},
+                                  {"class_name", task.airflow->operator_type}};
+  return out;
 }
 
 }  // namespace etesian::api

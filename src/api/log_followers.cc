@@ -9,8 +9,8 @@ namespace {
 
 constexpr std::size_t TurnLines = 500, TurnBytes = 256UL << 10;
 
-std::string event_text(const logs::Line& line) {
-  return "id: " + std::to_string(line.seq) + "\ndata: " + json::serialize(line_json(line)) + "\n\n";
+std::string event_text(const ShownLine& line) {
+  return "id: " + to_text(line.at) + "\ndata: " + json::serialize(line_json(line)) + "\n\n";
 }
 
 }  // namespace
@@ -48,7 +48,7 @@ void LogFollowers::refresh(const std::shared_ptr<Service>& service,
     const std::lock_guard lock(mutex_);
     follower->is_woken = false;
   }
-  if (follower->log.seal) return turn(service, follower);
+  if (follower->log.is_over) return turn(service, follower);
   service->engine.read_store([this, service, follower](Store& store) {
     if (auto log = refreshed(store, follower->log)) follower->log = std::move(*log);
     turn(service, follower);
@@ -75,28 +75,21 @@ void LogFollowers::turn(const std::shared_ptr<Service>& service,
 bool LogFollowers::advance(Service& service, Follower& follower) {
   // A token that was revoked or has expired ends its streams too.
   if (!service.accounts->user_of(follower.request)) return false;
-  while (follower.log.place.segment != 0) {
-    const auto page =
-        service.log_reader.read(follower.log.try_id, follower.log.place.segment,
-                                follower.log.place.offset, follower.next_seq, TurnLines, TurnBytes);
-    if (!page) return page.error().code == ErrorCode::NotFound && !follower.log.seal;
+  while (true) {
+    const auto part =
+        read_part(service.log_reader, follower.log, follower.next, {TurnLines, TurnBytes});
+    if (!part) return part.error().code == ErrorCode::NotFound && !follower.log.is_over;
     std::string text;
-    for (const auto& line : page->lines) text += event_text(line);
+    for (const auto& line : part->lines) text += event_text(line);
     if (!text.empty() && !follower.stream->write(text)) return false;
-    follower.next_seq = page->next_seq;
-    if (page->complete) {
+    follower.next = part->next;
+    if (part->is_complete) {
       follower.stream->write("event: end\ndata: {\"complete\":true}\n\n");
       follower.stream->end();
       return false;
     }
-    if (page->lines.empty()) break;
+    if (part->lines.empty()) return true;
   }
-  if (!follower.log.is_complete_without_lines()) return true;
-  for (const auto& line : follower.log.words_in_place_of_lines())
-    follower.stream->write(event_text(line));
-  follower.stream->write("event: end\ndata: {\"complete\":true}\n\n");
-  follower.stream->end();
-  return false;
 }
 
 void LogFollowers::leave(const std::shared_ptr<Follower>& follower) {

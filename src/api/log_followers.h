@@ -8,14 +8,14 @@
 
 namespace etesian::api {
 
-/// Readers of logs that still grow. Each is a server-sent stream: "id" is the number of the line,
-/// the data is its JSON; the event "end" closes a complete log. All work is done on the service's
-/// worker threads, one job for a follower at a time. Thread-safe.
+/// Readers of logs that still grow. Each is a server-sent stream: "id" is the place of the line
+/// ("launch:line"), the data is its JSON; the event "end" closes a complete log. All work is done
+/// on the service's worker threads, one job for a follower at a time. Thread-safe.
 class LogFollowers {
  public:
   struct Follower {
     LogOfTry log;
-    std::uint64_t next_seq = 1;
+    LogPosition next;
     std::shared_ptr<http::Stream> stream;
     http::Request request;  ///< Its token is checked again at each turn.
     bool is_busy = false, is_woken = false;

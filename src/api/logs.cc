@@ -1,5 +1,3 @@
-#include <charconv>
-
 #include "api/handlers.h"
 #include "api/json_common.h"
 #include "api/log_followers.h"
@@ -23,17 +21,12 @@ Form form_of(const http::Request& request) {
   return Form::Json;
 }
 
-/// The token is the number of the next line.
-Result<std::uint64_t> first_line(const http::Request& request) {
+Result<LogPosition> first_line(const http::Request& request) {
   const auto token = request.query_value("token");
-  if (!token || token->empty()) return std::uint64_t{1};
-  std::uint64_t seq = 0;
-  const auto [end, error] = std::from_chars(token->data(), token->data() + token->size(), seq);
-  if (error != std::errc{} || end != token->data() + token->size() || seq == 0) {
-    return Error{ErrorCode::InvalidInput,
-                 "Bad Signature. Please use only the tokens provided by the API."};
-  }
-  return seq;
+  if (!token || token->empty()) return LogPosition{};
+  if (const auto position = log_position_from_text(*token)) return *position;
+  return Error{ErrorCode::InvalidInput,
+               "Bad Signature. Please use only the tokens provided by the API."};
 }
 
 http::Response attachment(std::string body, std::string content_type) {
@@ -43,19 +36,18 @@ http::Response attachment(std::string body, std::string content_type) {
   return response;
 }
 
-http::Response render(const logs::Page& page, const LogOfTry& log, Form form) {
-  const bool is_complete = page.complete || log.is_complete_without_lines();
-  const std::string token = is_complete ? "" : std::to_string(page.next_seq);
+http::Response render(const LogPart& part, Form form) {
+  const std::string token = part.is_complete ? "" : to_text(part.next);
   if (form == Form::Text) {
     std::string text;
-    for (const auto& line : page.lines) append_text(text, line);
+    for (const auto& line : part.lines) append_text(text, line);
     auto response = attachment(std::move(text), "text/plain; charset=utf-8");
     response.headers.emplace_back("Content-Disposition", "attachment; filename=\"task.log\"");
     response.headers.emplace_back("Airflow-Continuation-Token", token);
     return response;
   }
   json::array content;
-  for (const auto& line : page.lines) append_line(content, line);
+  for (const auto& line : part.lines) append_line(content, line);
   if (form == Form::JsonLines) {
     std::string text;
     for (const auto& line : content) text += json::serialize(line) + "\n";
@@ -71,22 +63,17 @@ http::Response render(const logs::Page& page, const LogOfTry& log, Form form) {
 
 Next get_log(Reading& reading) {
   const http::Request& request = reading.call.request;
-  const auto log = find_log(reading);
+  auto log = find_log(reading);
   if (!log) return refusal(log.error());
   const auto from = first_line(request);
   if (!from) return refusal(from.error());
   const bool is_full = query_flag(request, "full_content").value_or(false);
-  const Form form = form_of(request);
-  logs::Page nothing;
-  nothing.next_seq = *from;
-  nothing.lines = log->words_in_place_of_lines();
-  if (log->place.segment == 0) return render(nothing, *log, form);
-  return WorkerPart([log = *log, from = *from, is_full, form, service = reading.call.service] {
-    const auto page =
-        service->log_reader.read(log.try_id, log.place.segment, log.place.offset, from,
-                                 is_full ? FullLines : PageLines, is_full ? FullBytes : PageBytes);
-    if (page) return render(*page, log, form);
-    if (page.error().code != ErrorCode::NotFound) return refusal(page.error());
+  return WorkerPart([log = std::move(*log), from = *from, is_full, form = form_of(request),
+                     service = reading.call.service] {
+    const PartSize size = is_full ? PartSize{FullLines, FullBytes} : PartSize{PageLines, PageBytes};
+    const auto part = read_part(service->log_reader, log, from, size);
+    if (part) return render(*part, form);
+    if (part.error().code != ErrorCode::NotFound) return refusal(part.error());
     return http::error_response(404, "The log of this try is not kept any more");
   });
 }
@@ -94,10 +81,9 @@ Next get_log(Reading& reading) {
 Next stream_log(Reading& reading) {
   auto log = find_log(reading);
   if (!log) return refusal(log.error());
-  std::uint64_t from = 1;
+  LogPosition from;
   if (const auto last = reading.call.request.header("last-event-id")) {
-    std::from_chars(last->data(), last->data() + last->size(), from);
-    ++from;
+    if (const auto seen = log_position_from_text(*last)) from = {seen->launch, seen->seq + 1};
   }
   const Call& call = reading.call;
   return StreamPart([service = call.service, request = call.request, log = *log,
@@ -109,30 +95,55 @@ Next stream_log(Reading& reading) {
   });
 }
 
-Next verify_log(Reading& reading) {
-  const auto log = find_log(reading);
-  if (!log) return refusal(log.error());
-  if (!log->seal) return http::error_response(409, "The try has not ended; its log still grows");
-  const auto answer = [seal = *log->seal](const logs::Verdict& verdict) {
-    return ok(json::object{{"complete", verdict.complete},
-                           {"lines_found", verdict.lines_found},
-                           {"lines_expected", seal.lines},
-                           {"bytes_expected", seal.bytes},
-                           {"message", verdict.message}});
-  };
-  if (log->place.segment == 0) {
-    logs::Verdict verdict;
-    verdict.complete = log->seal->lines == 0;
-    verdict.message =
-        verdict.complete ? "complete: the try wrote nothing" : "the log was never stored";
-    return answer(verdict);
+namespace {
+
+Result<logs::Verdict> verdict_of(const logs::Reader& reader, const LogOfLaunch& launch) {
+  if (launch.place.segment != 0) {
+    return reader.verify(launch.try_id, launch.place.segment, launch.place.offset, *launch.seal);
   }
-  return WorkerPart([log = *log, answer, service = reading.call.service] {
-    const auto verdict =
-        service->log_reader.verify(log.try_id, log.place.segment, log.place.offset, *log.seal);
-    if (verdict) return answer(*verdict);
-    if (verdict.error().code != ErrorCode::NotFound) return refusal(verdict.error());
-    return http::error_response(404, "The log of this try is not kept any more");
+  logs::Verdict verdict;
+  verdict.complete = launch.seal->lines == 0;
+  verdict.message =
+      verdict.complete ? "complete: the try wrote nothing" : "the log was never stored";
+  return verdict;
+}
+
+/// The verdicts of all launches as one.
+http::Response verified(const logs::Reader& reader, const LogOfTry& log) {
+  logs::Verdict whole;
+  whole.complete = true;
+  std::uint64_t lines = 0, bytes = 0;
+  for (std::size_t i = 0; i < log.launches.size(); ++i) {
+    const auto verdict = verdict_of(reader, log.launches[i]);
+    if (!verdict) {
+      if (verdict.error().code != ErrorCode::NotFound) return refusal(verdict.error());
+      return http::error_response(404, "The log of this try is not kept any more");
+    }
+    whole.complete = whole.complete && verdict->complete;
+    whole.lines_found += verdict->lines_found;
+    lines += log.launches[i].seal->lines;
+    bytes += log.launches[i].seal->bytes;
+    if (log.launches.size() > 1) {
+      whole.message += (i == 0 ? "launch " : "; launch ") + std::to_string(i + 1) + ": ";
+    }
+    whole.message += verdict->message;
+  }
+  if (log.launches.empty()) whole.message = "complete: nothing was launched";
+  return ok(json::object{{"complete", whole.complete},
+                         {"lines_found", whole.lines_found},
+                         {"lines_expected", lines},
+                         {"bytes_expected", bytes},
+                         {"message", whole.message}});
+}
+
+}  // namespace
+
+Next verify_log(Reading& reading) {
+  auto log = find_log(reading);
+  if (!log) return refusal(log.error());
+  if (!log->is_over) return http::error_response(409, "The try has not ended; its log still grows");
+  return WorkerPart([log = std::move(*log), service = reading.call.service] {
+    return verified(service->log_reader, log);
   });
 }
 

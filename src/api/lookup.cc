@@ -123,19 +123,32 @@ Result<Done> for_each_run(Reading& reading, const RunFilter& filter,
   }
 }
 
+json::object shown_instance(Reading& reading, InstanceSummary instance) {
+  const auto version = version_of(reading, instance.dag_id, instance.dag_version);
+  auto& last = instance.last_try;
+  if (version != nullptr && version->airflow && last && last->rendered.empty()) {
+    const auto tries = reading.store.tries(instance.row.key);
+    if (tries) {
+      for (const auto& row : *tries) {
+        if (!row.rendered.empty()) last->rendered = row.rendered;
+      }
+    }
+  }
+  return instance_json(instance, version.get());
+}
+
 Result<json::array> instances_json(Reading& reading, const RunRow& run,
                                    const std::set<InstanceKey>& keys) {
   json::array out;
-  const auto version = version_of(reading, run.dag_id, run.dag_version);
   InstanceFilter filter;
   filter.dag_id = run.dag_id;
   filter.run_id = run.run_id;
   Paging paging{.limit = PageRows, .offset = 0, .order_by = {}};
   while (out.size() < keys.size()) {
-    const auto page = reading.store.instances(filter, paging);
+    auto page = reading.store.instances(filter, paging);
     if (!page) return page.error();
-    for (const auto& row : page->rows) {
-      if (keys.count(row.row.key) != 0) out.push_back(instance_json(row, version.get()));
+    for (auto& row : page->rows) {
+      if (keys.count(row.row.key) != 0) out.push_back(shown_instance(reading, std::move(row)));
     }
     paging.offset += PageRows;
     if (paging.offset >= page->total) break;

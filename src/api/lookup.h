@@ -33,6 +33,8 @@ std::optional<std::string> unless_all(const std::string& param);
 /// Calls `each` for all runs that fit, in logical date order. Errors: the store's.
 Result<Done> for_each_run(Reading& reading, const RunFilter& filter,
                           const std::function<Result<Done>(const RunRow&)>& each);
+/// An instance as answers show it; with what an earlier try rendered while the last has not yet.
+json::object shown_instance(Reading& reading, InstanceSummary instance);
 /// The instances of `run` with these keys, as answers show them.
 Result<json::array> instances_json(Reading& reading, const RunRow& run,
                                    const std::set<InstanceKey>& keys);

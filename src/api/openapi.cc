@@ -97,7 +97,8 @@ json::array parameters_of(const Operation& operation) {
   std::string_view rest = operation.pattern;
   for (auto begin = rest.find('{'); begin != std::string_view::npos; begin = rest.find('{')) {
     const auto end = rest.find('}', begin);
-    const std::string_view name = rest.substr(begin + 1, end - begin - 1);
+    std::string_view name = rest.substr(begin + 1, end - begin - 1);
+    if (name.ends_with('*')) name.remove_suffix(1);
     parameters.push_back(json::object{{"name", name},
                                       {"in", "path"},
                                       {"required", true},
@@ -111,6 +112,12 @@ json::array parameters_of(const Operation& operation) {
                                       {"schema", type_of(field)}});
   }
   return parameters;
+}
+
+/// "{key*}", which takes the rest of a path, is "{key}" in the document.
+std::string documented_path(std::string pattern) {
+  std::erase(pattern, '*');
+  return pattern;
 }
 
 json::object operation_json(const Operation& operation) {
@@ -130,11 +137,12 @@ json::object operation_json(const Operation& operation) {
 std::string make_document() {
   json::object paths, all;
   for (const auto& operation : operations()) {
-    if (!paths.contains(operation.pattern)) paths[operation.pattern] = json::object{};
+    const std::string path = documented_path(operation.pattern);
+    if (!paths.contains(path)) paths[path] = json::object{};
     std::string method = operation.method;
     std::transform(method.begin(), method.end(), method.begin(),
                    [](char c) { return static_cast<char>(c - 'A' + 'a'); });
-    paths[operation.pattern].get_object()[method] = operation_json(operation);
+    paths[path].get_object()[method] = operation_json(operation);
   }
   for (const auto& schema : schemas()) all[schema.name] = schema_json(schema);
   const json::object document{

@@ -1,14 +1,18 @@
 #include <algorithm>
 
+#include "api/bulk.h"
 #include "api/handlers.h"
 #include "api/json_common.h"
+#include "api/pattern.h"
 #include "api/query.h"
 
 namespace etesian::api {
 namespace {
 
+constexpr std::string_view kDefaultPool = "default_pool";
+
 json::object pool_json(const PoolRow& pool, const World::PoolUse& use) {
-  const int occupied = use.running + use.queued;
+  const int occupied = use.running + use.queued + (pool.include_deferred ? use.deferred : 0);
   return {{"name", pool.name},
           {"slots", pool.slots},
           {"description", text_or_null(pool.description)},
@@ -18,7 +22,7 @@ json::object pool_json(const PoolRow& pool, const World::PoolUse& use) {
           {"queued_slots", use.queued},
           {"scheduled_slots", use.scheduled},
           {"open_slots", pool.slots < 0 ? -1 : std::max(0, pool.slots - occupied)},
-          {"deferred_slots", 0},
+          {"deferred_slots", use.deferred},
           {"team_name", nullptr}};
 }
 
@@ -66,19 +70,56 @@ Next saved(const Call& call, PoolRow pool, int status) {
                  }};
 }
 
+struct PoolBulk {
+  using Row = PoolRow;
+  static constexpr std::string_view plural = "pools", keys = "pool names", id = "name",
+                                    body = "PoolBody";
+  static Result<std::vector<Row>> rows(Reading& reading) { return reading.store.pools(); }
+  static std::string key(const Row& row) { return row.name; }
+  static Row make(const std::string& name) {
+    Row row;
+    row.name = name;
+    return row;
+  }
+  static void merge(const Service&, Row& row, const json::object& values) {
+    api::merge(row, values);
+  }
+  static std::optional<Error> mistake(const Row& row, const BulkAction& action,
+                                      const json::object* values) {
+    if (row.name != kDefaultPool) return values != nullptr ? mistake_in(row) : std::nullopt;
+    if (action.kind == BulkAction::Kind::Delete) {
+      return Error{ErrorCode::InvalidInput, "Default Pool can't be deleted"};
+    }
+    const auto is_allowed = [](const auto& member) {
+      return member.key() == "slots" || member.key() == "include_deferred";
+    };
+    if (!std::all_of(values->begin(), values->end(), is_allowed)) {
+      return Error{ErrorCode::InvalidInput,
+                   "Only slots and included_deferred can be modified on Default Pool"};
+    }
+    return mistake_in(row);
+  }
+  static Event set(Row row, const std::string& actor) { return SetPool{std::move(row), actor}; }
+  static Event remove(const std::string& name, const std::string& actor) {
+    return RemovePool{name, actor};
+  }
+};
+
 }  // namespace
+
+Next bulk_pools(Reading& reading) { return SettingsBulk<PoolBulk>::run(reading); }
 
 Next list_pools(Reading& reading) {
   auto pools = reading.store.pools();
   if (!pools) return refusal(pools.error());
-  const auto pattern = query_pattern(reading.call.request, "pool_name_pattern");
+  const Pattern pattern(reading.call.request, "pool_name");
   return WorldPart(
       [pools = std::move(*pools), pattern, paging = query_paging(reading.call.request)](
           const World& world, const Moment&) {
         json::array rows;
         std::int64_t total = 0;
         for (const auto& pool : pools) {
-          if (pattern && pool.name.find(*pattern) == std::string::npos) continue;
+          if (!pattern.fits(pool.name)) continue;
           const std::int64_t position = total++;
           if (position < paging.offset || position >= paging.offset + paging.limit) continue;
           rows.push_back(pool_json(pool, world.pool_use(pool.name)));
@@ -120,13 +161,13 @@ Next patch_pool(Reading& reading) {
                       "match uri parameter"});
     }
   }
-  merge(**found, reading.call.body);
+  merge(**found, masked(reading.call));
   return saved(reading.call, std::move(**found), 200);
 }
 
 Next delete_pool(Reading& reading) {
   const std::string& name = reading.call.param("pool_name");
-  if (name == "default_pool") {
+  if (name == kDefaultPool) {
     return refusal({ErrorCode::InvalidInput, "Default Pool can't be deleted"});
   }
   const auto found = find(reading, name);

@@ -8,7 +8,7 @@
 namespace etesian::api {
 namespace {
 
-constexpr std::int64_t LimitDefault = 50, LimitMax = 1000, OffsetMax = 1'000'000'000;
+constexpr std::int64_t PageMax = 100, LimitDefault = 50, LimitMax = 1000, OffsetMax = 1'000'000'000;
 
 const json::value* member(const json::object& body, std::string_view name) {
   const auto found = body.find(name);
@@ -72,6 +72,25 @@ std::optional<Instant> body_instant(const json::object& body, std::string_view n
   if (!text) return std::nullopt;
   const auto at = instant_from_text(*text);
   return at ? std::optional(*at) : std::nullopt;
+}
+
+std::vector<std::string> body_texts(const json::object& body, std::string_view name) {
+  std::vector<std::string> texts;
+  const auto* value = member(body, name);
+  if (value == nullptr) return texts;
+  for (const auto& item : value->get_array()) {
+    texts.push_back(item.is_null() ? std::string("none") : std::string(item.get_string()));
+  }
+  return texts;
+}
+
+Paging body_paging(const json::object& body) {
+  Paging paging;
+  paging.limit = static_cast<int>(
+      std::clamp<std::int64_t>(body_number(body, "page_limit").value_or(PageMax), 1, PageMax));
+  paging.offset = static_cast<int>(
+      std::clamp<std::int64_t>(body_number(body, "page_offset").value_or(0), 0, OffsetMax));
+  return paging;
 }
 
 std::optional<bool> body_flag(const json::object& body, std::string_view name) {

@@ -24,6 +24,10 @@ Paging query_paging(const http::Request& request);
 
 std::optional<std::string> body_text(const json::object& body, std::string_view name);
 std::optional<Instant> body_instant(const json::object& body, std::string_view name);
+/// The texts of a list; null among them is "none". Empty where the member is absent or null.
+std::vector<std::string> body_texts(const json::object& body, std::string_view name);
+/// page_limit (default 100) and page_offset.
+Paging body_paging(const json::object& body);
 std::optional<bool> body_flag(const json::object& body, std::string_view name);
 std::optional<std::int64_t> body_number(const json::object& body, std::string_view name);
 

@@ -2,6 +2,7 @@
 #include "api/json_common.h"
 #include "api/json_run.h"
 #include "api/lookup.h"
+#include "api/pattern.h"
 #include "api/query.h"
 #include "loader/diagnostic.h"
 
@@ -12,17 +13,19 @@ json::object import_error_json(const ImportError& error) {
   return {{"import_error_id", error.id},
           {"timestamp", instant_json(error.at)},
           {"filename", error.file},
-          {"bundle_name", "project"},
-          {"stack_trace", render(error.diagnostics)}};
+          {"bundle_name", error.bundle.empty() ? "project" : error.bundle},
+          {"stack_trace", error.trace.empty() ? render(error.diagnostics) : error.trace}};
 }
 
 }  // namespace
 
 Next list_import_errors(Reading& reading) {
   const Paging paging = query_paging(reading.call.request);
+  const Pattern file(reading.call.request, "filename");
   json::array rows;
   std::int64_t total = 0;
   for (const auto& error : reading.service().engine.import_errors()) {
+    if (!file.fits(error.file)) continue;
     const std::int64_t position = total++;
     if (position < paging.offset || position >= paging.offset + paging.limit) continue;
     rows.push_back(import_error_json(error));
@@ -54,6 +57,20 @@ Next list_event_logs(Reading& reading) {
   json::array rows;
   for (const auto& row : page->rows) rows.push_back(audit_json(row));
   return listing("event_logs", std::move(rows), page->total);
+}
+
+Next get_event_log(Reading& reading) {
+  const std::string& id = reading.call.param("event_log_id");
+  for (Paging paging{.limit = 1000, .offset = 0, .order_by = "-id"};;
+       paging.offset += paging.limit) {
+    const auto page = reading.store.audit({}, paging);
+    if (!page) return refusal(page.error());
+    for (const auto& row : page->rows) {
+      if (std::to_string(row.id) == id) return ok(audit_json(row));
+    }
+    if (paging.offset + paging.limit >= page->total) break;
+  }
+  return http::error_response(404, "The Event Log with id: `" + id + "` not found");
 }
 
 Next list_dag_warnings(Reading&) { return listing("dag_warnings", {}, 0); }

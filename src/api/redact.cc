@@ -40,6 +40,18 @@ json::value redacted(const json::value& value) {
   return value;
 }
 
+json::value unredacted(const json::value& given, const json::value& kept) {
+  if (given.is_string() && given.get_string() == kHidden) return kept;
+  const auto *object = given.if_object(), *old = kept.if_object();
+  if (object == nullptr || old == nullptr) return given;
+  json::object out;
+  for (const auto& member : *object) {
+    const auto* before = old->if_contains(member.key());
+    out[member.key()] = before != nullptr ? unredacted(member.value(), *before) : member.value();
+  }
+  return out;
+}
+
 std::string shown_value(std::string_view name, const std::string& text) {
   if (is_sensitive_name(name)) return std::string(kHidden);
   const auto parsed = parse_json(text);

@@ -3,6 +3,7 @@
 #include "api/event_hub.h"
 #include "api/handlers.h"
 #include "api/log_followers.h"
+#include "api/run_waiters.h"
 #include "base/file.h"
 #include "base/log.h"
 
@@ -13,13 +14,34 @@ namespace {
 #define RUN DAG "/dagRuns/{dag_run_id}"
 #define TASK RUN "/taskInstances/{task_id}"
 
-constexpr std::string_view kPaging = "limit:int offset:int order_by:string ";
+constexpr std::string_view kPaging = "limit:int offset:int order_by:string* ";
+constexpr std::string_view kMask = "update_mask:string* ";
 constexpr std::string_view kRunQuery =
-    "state:run_state* run_type:run_type* run_id_pattern:string triggering_user_name_pattern:string "
-    "backfill_id:int logical_date:range run_after:range start_date:range end_date:range";
+    "state:run_state* run_type:run_type* run_id_pattern:string run_id_prefix_pattern:string "
+    "dag_id_pattern:string dag_id_prefix_pattern:string triggering_user_name_pattern:string "
+    "triggering_user_name_prefix_pattern:string bundle_version:string* conf_contains:string "
+    "backfill_id:int logical_date:range run_after:range start_date:range end_date:range "
+    "duration:number_range";
 constexpr std::string_view kInstanceQuery =
-    "task_id:string state:task_state* pool:string* map_index:int logical_date:range "
-    "start_date:range end_date:range";
+    "task_id:string task_id_pattern:string task_id_prefix_pattern:string "
+    "task_display_name_pattern:string task_display_name_prefix_pattern:string "
+    "dag_id_pattern:string dag_id_prefix_pattern:string run_id_pattern:string "
+    "run_id_prefix_pattern:string state:task_state* pool:string* pool_name_pattern:string "
+    "pool_name_prefix_pattern:string queue:string* queue_name_pattern:string "
+    "queue_name_prefix_pattern:string executor:string* operator:string* "
+    "operator_name_pattern:string operator_name_prefix_pattern:string try_number:int* "
+    "map_index:int* rendered_map_index_pattern:string rendered_map_index_prefix_pattern:string "
+    "run_after:range logical_date:range start_date:range end_date:range duration:number_range";
+constexpr std::string_view kDagQuery =
+    "dag_id_pattern:string dag_id_prefix_pattern:string dag_display_name_pattern:string "
+    "dag_display_name_prefix_pattern:string owners:string* tags:string* "
+    "tags_match_mode:match_mode paused:bool exclude_stale:bool has_import_errors:bool "
+    "bundle_name:string* last_dag_run_state:run_state* is_favorite:bool";
+constexpr std::string_view kXComQuery =
+    "xcom_key:string map_index:int map_index_filter:int xcom_key_pattern:string "
+    "xcom_key_prefix_pattern:string dag_display_name_pattern:string "
+    "dag_display_name_prefix_pattern:string run_id_pattern:string run_id_prefix_pattern:string "
+    "task_id_pattern:string task_id_prefix_pattern:string logical_date:range run_after:range";
 
 std::vector<Field> paged(std::string_view more = {}) {
   return fields_from_text(std::string(kPaging) + std::string(more));
@@ -129,7 +151,8 @@ std::vector<Row> service_rows() {
       {"GET", "/api/v2/events", "stream_events", "Follow changes", stream_events,
        query("dag_id:string after:int"), "", "text/event-stream"},
       {"GET", "/api/v2/importErrors", "get_import_errors", "Files that could not be loaded",
-       list_import_errors, paged(), "", "ImportErrorCollectionResponse"},
+       list_import_errors, paged("filename_pattern:string filename_prefix_pattern:string"), "",
+       "ImportErrorCollectionResponse"},
       {"GET",
        "/api/v2/importErrors/{import_error_id}",
        "get_import_error",
@@ -142,6 +165,40 @@ std::vector<Row> service_rows() {
        paged("dag_id:string run_id:string task_id:string event:string owner:string before:instant "
              "after:instant"),
        "", "EventLogCollectionResponse"},
+      {"GET",
+       "/api/v2/eventLogs/{event_log_id}",
+       "get_event_log",
+       "One of them",
+       get_event_log,
+       {},
+       "",
+       "EventLogResponse"},
+      {"GET", "/api/v2/config", "get_config", "Refused, as by Airflow's default", get_config,
+       query("section:string"), "", "Config"},
+      {"GET",
+       "/api/v2/config/section/{section}/option/{option}",
+       "get_config_value",
+       "Refused, as by Airflow's default",
+       get_config,
+       {},
+       "",
+       "Config"},
+      {"GET", "/api/v2/plugins", "get_plugins", "Always empty", list_plugins, paged(), "",
+       "PluginCollectionResponse"},
+      {"GET",
+       "/api/v2/plugins/importErrors",
+       "import_errors",
+       "Always empty",
+       list_plugin_errors,
+       {},
+       "",
+       "PluginImportErrorCollectionResponse"},
+      {"GET", "/api/v2/providers", "get_providers", "Always empty", list_providers, paged(), "",
+       "ProviderCollectionResponse"},
+      {"GET", "/api/v2/jobs", "get_jobs", "The engine as Airflow's scheduler job", list_jobs,
+       paged("job_type:string job_state:string hostname:string executor_class:string "
+             "is_alive:bool start_date:range end_date:range"),
+       "", "JobCollectionResponse"},
       {"GET", "/api/v2/dagWarnings", "list_dag_warnings",
        "Always empty: mistakes are import errors", list_dag_warnings, paged(), "",
        "DAGWarningCollectionResponse"},
@@ -158,11 +215,27 @@ std::vector<Row> service_rows() {
 
 std::vector<Row> dag_rows() {
   return {
-      {"GET", "/api/v2/dags", "get_dags", "List DAGs", list_dags,
-       paged("dag_id_pattern:string owners:string tags:string paused:bool exclude_stale:bool"), "",
+      {"GET", "/api/v2/dags", "get_dags", "List DAGs", list_dags, paged(kDagQuery), "",
        "DAGCollectionResponse"},
+      {"PATCH", "/api/v2/dags", "patch_dags", "Pause or unpause those that fit a pattern",
+       patch_dags, paged(std::string(kDagQuery) + " " + std::string(kMask)), "DAGPatchBody",
+       "DAGCollectionResponse"},
+      {"GET", "/api/v2/dagTags", "get_dag_tags", "Tags of all DAGs", list_dag_tags,
+       paged("tag_name_pattern:string tag_name_prefix_pattern:string"), "",
+       "DAGTagCollectionResponse"},
+      {"DELETE", DAG, "delete_dag", "Remove its runs", delete_dag, {}, "", "Nothing", 204},
+      {"PUT",
+       "/api/v2/parseDagFile/{file_token}",
+       "reparse_dag_file",
+       "Look at a file again",
+       reparse_file,
+       {},
+       "",
+       "Nothing",
+       201},
       {"GET", DAG, "get_dag", "One DAG", get_dag, {}, "", "DAGResponse"},
-      {"PATCH", DAG, "patch_dag", "Pause or unpause", patch_dag, {}, "DAGPatchBody", "DAGResponse"},
+      {"PATCH", DAG, "patch_dag", "Pause or unpause", patch_dag, query(kMask), "DAGPatchBody",
+       "DAGResponse"},
       {"GET",
        DAG "/details",
        "get_dag_details",
@@ -209,15 +282,35 @@ std::vector<Row> run_rows() {
        {},
        "TriggerDAGRunPostBody",
        "DAGRunResponse"},
-      {"GET", RUN, "get_dag_run", "One run", get_run, {}, "", "DAGRunResponse"},
       {"PATCH",
-       RUN,
-       "patch_dag_run",
-       "Mark a run, or note something",
-       patch_run,
+       DAG "/dagRuns",
+       "bulk_dag_runs",
+       "Change or remove many runs",
+       bulk_runs,
        {},
-       "DAGRunPatchBody",
-       "DAGRunResponse"},
+       "BulkBody",
+       "BulkResponse"},
+      {"POST",
+       DAG "/dagRuns/list",
+       "get_list_dag_runs_batch",
+       "List runs of some DAGs",
+       list_runs_batch,
+       {},
+       "DAGRunsBatchBody",
+       "DAGRunCollectionResponse"},
+      {"POST",
+       DAG "/clearDagRuns",
+       "clear_dag_runs",
+       "Run several again",
+       clear_runs,
+       {},
+       "BulkDAGRunClearBody",
+       "DAGRunCollectionResponse"},
+      {"GET", RUN "/wait", "wait_dag_run_until_finished", "Wait for a run's end", wait_for_run,
+       query("interval:number! result:string*"), "", "application/x-ndjson"},
+      {"GET", RUN, "get_dag_run", "One run", get_run, {}, "", "DAGRunResponse"},
+      {"PATCH", RUN, "patch_dag_run", "Mark a run, or note something", patch_run, query(kMask),
+       "DAGRunPatchBody", "DAGRunResponse"},
       {"DELETE", RUN, "delete_dag_run", "Remove a run", delete_run, {}, "", "Nothing", 204},
       {"POST",
        RUN "/clear",
@@ -243,14 +336,8 @@ std::vector<Row> run_rows() {
        {},
        "ClearTaskInstancesBody",
        "TaskInstanceCollectionResponse"},
-      {"PATCH",
-       RUN "/taskGroupInstances/{group_id}",
-       "patch_task_group",
-       "Mark a group",
-       patch_group,
-       {},
-       "PatchTaskInstanceBody",
-       "TaskInstanceCollectionResponse"},
+      {"PATCH", RUN "/taskGroupInstances/{group_id}", "patch_task_group", "Mark a group",
+       patch_group, query(kMask), "PatchTaskInstanceBody", "TaskInstanceCollectionResponse"},
       {"PATCH",
        RUN "/taskGroupInstances/{group_id}/dry_run",
        "patch_task_group_dry_run",
@@ -264,16 +351,48 @@ std::vector<Row> run_rows() {
 
 std::vector<Row> instance_rows() {
   const auto index = query("map_index:int");
+  const auto masked_index = query("map_index:int update_mask:string*");
   const auto log = query("map_index:int full_content:bool token:string");
   return {
       {"GET", RUN "/taskInstances", "get_task_instances", "List task instances; ~ for all",
        list_instances, paged(kInstanceQuery), "", "TaskInstanceCollectionResponse"},
+      {"PATCH",
+       RUN "/taskInstances",
+       "bulk_task_instances",
+       "Mark many task instances",
+       bulk_instances,
+       {},
+       "BulkBody",
+       "BulkResponse"},
+      {"POST",
+       RUN "/taskInstances/list",
+       "get_task_instances_batch",
+       "List task instances of some runs",
+       list_instances_batch,
+       {},
+       "TaskInstancesBatchBody",
+       "TaskInstanceCollectionResponse"},
+      {"GET", TASK "/dependencies", "get_task_instance_dependencies", "What it waits for",
+       list_dependencies, index, "", "TaskDependencyCollectionResponse"},
+      {"GET",
+       TASK "/{map_index}/dependencies",
+       "get_task_instance_dependencies_by_map_index",
+       "What it waits for",
+       list_dependencies,
+       {},
+       "",
+       "TaskDependencyCollectionResponse"},
+      {"GET", TASK "/links", "get_extra_links", "Links of its operator", list_links,
+       query("map_index:int try_number:int"), "", "ExtraLinkCollectionResponse"},
+      {"GET", TASK "/externalLogUrl/{try_number}", "get_external_log_url", "Logs are nowhere else",
+       get_external_log_url, index, "", "ExternalLogUrlResponse"},
       {"GET", TASK, "get_task_instance", "One task instance", get_instance, index, "",
        "TaskInstanceResponse"},
-      {"PATCH", TASK, "patch_task_instance", "Mark a task instance", patch_instance, index,
+      {"PATCH", TASK, "patch_task_instance", "Mark a task instance", patch_instance, masked_index,
        "PatchTaskInstanceBody", "TaskInstanceCollectionResponse"},
       {"PATCH", TASK "/dry_run", "patch_task_instance_dry_run", "What marking would change",
-       patch_instance_dry_run, index, "PatchTaskInstanceBody", "TaskInstanceCollectionResponse"},
+       patch_instance_dry_run, masked_index, "PatchTaskInstanceBody",
+       "TaskInstanceCollectionResponse"},
       {"GET", TASK "/listMapped", "get_mapped_task_instances", "Instances of a mapped task",
        list_mapped_instances, paged(kInstanceQuery), "", "TaskInstanceCollectionResponse"},
       {"GET", TASK "/tries", "get_task_instance_tries", "Tries, oldest first", list_tries, index,
@@ -288,21 +407,10 @@ std::vector<Row> instance_rows() {
        {},
        "",
        "TaskInstanceResponse"},
-      {"PATCH",
-       TASK "/{map_index}",
-       "patch_mapped_task_instance",
-       "Mark a mapped instance",
-       patch_instance,
-       {},
-       "PatchTaskInstanceBody",
-       "TaskInstanceCollectionResponse"},
-      {"PATCH",
-       TASK "/{map_index}/dry_run",
-       "patch_mapped_task_instance_dry_run",
-       "What marking would change",
-       patch_instance_dry_run,
-       {},
-       "PatchTaskInstanceBody",
+      {"PATCH", TASK "/{map_index}", "patch_mapped_task_instance", "Mark a mapped instance",
+       patch_instance, query(kMask), "PatchTaskInstanceBody", "TaskInstanceCollectionResponse"},
+      {"PATCH", TASK "/{map_index}/dry_run", "patch_mapped_task_instance_dry_run",
+       "What marking would change", patch_instance_dry_run, query(kMask), "PatchTaskInstanceBody",
        "TaskInstanceCollectionResponse"},
       {"GET",
        TASK "/{map_index}/tries",
@@ -331,16 +439,44 @@ std::vector<Row> instance_rows() {
       {"GET", TASK "/logs/{try_number}/verify", "verify_log", "Whether a log is complete",
        verify_log, index, "", "LogVerdict"},
       {"GET", TASK "/xcomEntries", "get_xcom_entries", "Outputs; ~ for all tasks", list_outputs,
-       paged("map_index:int xcom_key:string"), "", "XComCollectionResponse"},
-      {"GET", TASK "/xcomEntries/{xcom_key}", "get_xcom_entry", "One output", get_output,
-       query("map_index:int stringify:bool"), "", "XComValueResponse"},
+       paged(kXComQuery), "", "XComCollectionResponse"},
+      {"POST",
+       TASK "/xcomEntries",
+       "create_xcom_entry",
+       "Add an output",
+       create_output,
+       {},
+       "XComCreateBody",
+       "XComValueResponse",
+       201},
+      {"GET", TASK "/xcomEntries/{xcom_key*}", "get_xcom_entry", "One output", get_output,
+       query("map_index:int deserialize:bool stringify:bool"), "", "XComValueResponse"},
+      {"PATCH",
+       TASK "/xcomEntries/{xcom_key*}",
+       "update_xcom_entry",
+       "Change an output",
+       patch_output,
+       {},
+       "XComUpdateBody",
+       "XComValueResponse"},
+      {"DELETE", TASK "/xcomEntries/{xcom_key*}", "delete_xcom_entry", "Remove an output",
+       delete_output, index, "", "Nothing", 204},
   };
 }
 
 std::vector<Row> setting_rows() {
   return {
       {"GET", "/api/v2/pools", "get_pools", "List pools", list_pools,
-       paged("pool_name_pattern:string"), "", "PoolCollectionResponse"},
+       paged("pool_name_pattern:string pool_name_prefix_pattern:string"), "",
+       "PoolCollectionResponse"},
+      {"PATCH",
+       "/api/v2/pools",
+       "bulk_pools",
+       "Make, change or remove many",
+       bulk_pools,
+       {},
+       "BulkBody",
+       "BulkResponse"},
       {"POST",
        "/api/v2/pools",
        "post_pool",
@@ -351,23 +487,17 @@ std::vector<Row> setting_rows() {
        "PoolResponse",
        201},
       {"GET",
-       "/api/v2/pools/{pool_name}",
+       "/api/v2/pools/{pool_name*}",
        "get_pool",
        "One pool",
        get_pool,
        {},
        "",
        "PoolResponse"},
-      {"PATCH",
-       "/api/v2/pools/{pool_name}",
-       "patch_pool",
-       "Change a pool",
-       patch_pool,
-       {},
-       "PoolPatchBody",
-       "PoolResponse"},
+      {"PATCH", "/api/v2/pools/{pool_name*}", "patch_pool", "Change a pool", patch_pool,
+       query(kMask), "PoolPatchBody", "PoolResponse"},
       {"DELETE",
-       "/api/v2/pools/{pool_name}",
+       "/api/v2/pools/{pool_name*}",
        "delete_pool",
        "Remove a pool",
        delete_pool,
@@ -376,7 +506,16 @@ std::vector<Row> setting_rows() {
        "Nothing",
        204},
       {"GET", "/api/v2/variables", "get_variables", "List variables", list_variables,
-       paged("variable_key_pattern:string"), "", "VariableCollectionResponse"},
+       paged("variable_key_pattern:string variable_key_prefix_pattern:string"), "",
+       "VariableCollectionResponse"},
+      {"PATCH",
+       "/api/v2/variables",
+       "bulk_variables",
+       "Make, change or remove many",
+       bulk_variables,
+       {},
+       "BulkBody",
+       "BulkResponse"},
       {"POST",
        "/api/v2/variables",
        "post_variable",
@@ -387,23 +526,17 @@ std::vector<Row> setting_rows() {
        "VariableResponse",
        201},
       {"GET",
-       "/api/v2/variables/{variable_key}",
+       "/api/v2/variables/{variable_key*}",
        "get_variable",
        "One variable",
        get_variable,
        {},
        "",
        "VariableResponse"},
-      {"PATCH",
-       "/api/v2/variables/{variable_key}",
-       "patch_variable",
-       "Change a variable",
-       patch_variable,
-       {},
-       "VariablePatchBody",
-       "VariableResponse"},
+      {"PATCH", "/api/v2/variables/{variable_key*}", "patch_variable", "Change a variable",
+       patch_variable, query(kMask), "VariablePatchBody", "VariableResponse"},
       {"DELETE",
-       "/api/v2/variables/{variable_key}",
+       "/api/v2/variables/{variable_key*}",
        "delete_variable",
        "Remove a variable",
        delete_variable,
@@ -412,7 +545,16 @@ std::vector<Row> setting_rows() {
        "Nothing",
        204},
       {"GET", "/api/v2/connections", "get_connections", "List connections", list_connections,
-       paged("connection_id_pattern:string"), "", "ConnectionCollectionResponse"},
+       paged("connection_id_pattern:string connection_id_prefix_pattern:string"), "",
+       "ConnectionCollectionResponse"},
+      {"PATCH",
+       "/api/v2/connections",
+       "bulk_connections",
+       "Make, change or remove many",
+       bulk_connections,
+       {},
+       "BulkBody",
+       "BulkResponse"},
       {"POST",
        "/api/v2/connections",
        "post_connection",
@@ -430,14 +572,8 @@ std::vector<Row> setting_rows() {
        {},
        "",
        "ConnectionResponse"},
-      {"PATCH",
-       "/api/v2/connections/{connection_id}",
-       "patch_connection",
-       "Change a connection",
-       patch_connection,
-       {},
-       "ConnectionPatchBody",
-       "ConnectionResponse"},
+      {"PATCH", "/api/v2/connections/{connection_id}", "patch_connection", "Change a connection",
+       patch_connection, query(kMask), "ConnectionPatchBody", "ConnectionResponse"},
       {"DELETE",
        "/api/v2/connections/{connection_id}",
        "delete_connection",
@@ -447,6 +583,14 @@ std::vector<Row> setting_rows() {
        "",
        "Nothing",
        204},
+      {"POST",
+       "/api/v2/connections/test",
+       "test_connection",
+       "Refused, as by Airflow's default",
+       test_connection,
+       {},
+       "ConnectionBody",
+       "ConnectionTestResponse"},
       {"GET", "/api/v2/backfills", "list_backfills", "List backfills", list_backfills,
        paged("dag_id:string"), "", "BackfillCollectionResponse"},
       {"POST",
@@ -519,7 +663,7 @@ std::string tag_of(const Row& row) {
   if (holds("/variables")) return "Variable";
   if (holds("/connections")) return "Connection";
   if (holds("/backfills")) return "Backfill";
-  if (holds("/dag") || holds("/needs")) return "DAG";
+  if (holds("/dag") || holds("/clearDag") || holds("/needs") || holds("/parseDag")) return "DAG";
   if (holds("/auth/")) return "Login";
   return "Monitor";
 }
@@ -545,6 +689,7 @@ class Signals {
       if (const auto alive = weak.lock()) {
         alive->events->changed();
         alive->followers->wake(alive);
+        alive->run_waiters->changed(alive);
       }
     });
     // The agent may come later than the first follower.

@@ -1,5 +1,6 @@
 #include <fmt/format.h>
 
+#include "api/bulk.h"
 #include "api/handlers.h"
 #include "api/json_run.h"
 #include "api/lookup.h"
@@ -8,11 +9,14 @@
 namespace etesian::api {
 namespace {
 
-http::Response run_response(Reading& reading, const std::string& dag_id,
-                            const std::string& run_id) {
+/// With `state` in place of its own, where it is on its way there.
+http::Response run_response(Reading& reading, const std::string& dag_id, const std::string& run_id,
+                            const std::optional<std::string>& state = std::nullopt) {
   const auto run = reading.store.run(dag_id, run_id);
   if (!run) return refusal(run.error());
-  return ok(run_json(*run, version_of(reading, run->dag_id, run->dag_version).get()));
+  auto out = run_json(*run, version_of(reading, run->dag_id, run->dag_version).get());
+  if (state) out["state"] = *state;
+  return ok(out);
 }
 
 /// The id of a run that was just made: the given one, or that of one of the DAG's newest runs.
@@ -32,26 +36,6 @@ Result<std::string> run_id_of(Reading& reading, RunKey key) {
       return Error{ErrorCode::NotFound, "The DagRun was removed in the meantime"};
     }
   }
-}
-
-RunFilter filter_of(const Call& call) {
-  const http::Request& request = call.request;
-  RunFilter filter;
-  filter.dag_id = unless_all(call.param("dag_id"));
-  for (const auto& text : request.query_values("state")) {
-    if (const auto state = run_state_from_text(text)) filter.states.push_back(*state);
-  }
-  for (const auto& text : request.query_values("run_type")) {
-    if (const auto type = run_type_from_text(text)) filter.types.push_back(*type);
-  }
-  filter.run_id_contains = query_pattern(request, "run_id_pattern");
-  filter.triggered_by = query_pattern(request, "triggering_user_name_pattern");
-  filter.backfill = query_number(request, "backfill_id");
-  filter.logical_date = query_range(request, "logical_date");
-  filter.run_after = query_range(request, "run_after");
-  filter.started_at = query_range(request, "start_date");
-  filter.ended_at = query_range(request, "end_date");
-  return filter;
 }
 
 std::optional<Error> mistake_in_trigger(const TriggerRun& event, const json::object& body) {
@@ -78,20 +62,6 @@ std::optional<Error> mistake_in_trigger(const TriggerRun& event, const json::obj
 }
 
 }  // namespace
-
-Next list_runs(Reading& reading) {
-  const RunFilter filter = filter_of(reading.call);
-  if (filter.dag_id) {
-    if (const auto dag = find_dag(reading); !dag) return refusal(dag.error());
-  }
-  const auto page = reading.store.runs(filter, query_paging(reading.call.request));
-  if (!page) return refusal(page.error());
-  json::array rows;
-  for (const auto& run : page->rows) {
-    rows.push_back(run_json(run, version_of(reading, run.dag_id, run.dag_version).get()));
-  }
-  return listing("dag_runs", std::move(rows), page->total);
-}
 
 Next get_run(Reading& reading) {
   const auto run = find_run(reading);
@@ -127,8 +97,9 @@ Next trigger_run(Reading& reading) {
 Next patch_run(Reading& reading) {
   const auto run = find_run(reading);
   if (!run) return refusal(run.error());
-  const json::object& body = reading.call.body;
+  const json::object body = masked(reading.call);
   const std::string& actor = reading.call.request.user;
+  const auto state = body_text(body, "state");
   Command command;
   if (const auto note = body_text(body, "note")) {
     SetNote event;
@@ -137,7 +108,7 @@ Next patch_run(Reading& reading) {
     event.actor = actor;
     command.events.push_back(std::move(event));
   }
-  if (const auto state = body_text(body, "state")) {
+  if (state) {
     MarkRun event;
     event.run = run->key;
     event.to = *run_state_from_text(*state);
@@ -147,8 +118,9 @@ Next patch_run(Reading& reading) {
   if (command.events.empty()) {
     return refusal({ErrorCode::InvalidInput, "Nothing to change: give state, note or both"});
   }
-  command.answer = [](Reading& later, const CommandDone&) -> Next {
-    return run_response(later, later.call.param("dag_id"), later.call.param("dag_run_id"));
+  // What still runs is stopped first; the answer shows at once what the run will be, as Airflow's.
+  command.answer = [state](Reading& later, const CommandDone&) -> Next {
+    return run_response(later, later.call.param("dag_id"), later.call.param("dag_run_id"), state);
   };
   return command;
 }

@@ -33,11 +33,12 @@ std::vector<Field> fields_from_text(std::string_view text) {
     const std::size_t end = std::min(text.find(' ', begin), text.size());
     if (end > begin) {
       Field field = field_from_text(text.substr(begin, end - begin));
-      if (field.type == "range") {
+      if (field.type == "range" || field.type == "number_range") {
         for (const auto* suffix : {"_gte", "_gt", "_lte", "_lt"}) {
           Field bound;
           bound.name = field.name + suffix;
-          bound.type = "instant";
+          bound.type = field.type == "range" ? "instant" : "number";
+          bound.is_nullable = field.is_nullable;
           fields.push_back(std::move(bound));
         }
       } else {
@@ -58,9 +59,13 @@ const std::vector<std::string_view>& values_of_type(std::string_view type) {
         "asset_materialization"}},
       {"task_state",
        {"none", "no_status", "scheduled", "queued", "running", "success", "failed", "up_for_retry",
-        "up_for_reschedule", "deferred", "restarting", "upstream_failed", "skipped", "removed"}},
+        "up_for_reschedule", "deferred", "restarting", "upstream_failed", "skipped", "removed",
+        "awaiting_input"}},
       {"task_state_to_set", {"success", "failed", "skipped"}},
       {"reprocess", {"none", "failed", "completed"}},
+      {"match_mode", {"any", "all"}},
+      {"on_existence", {"fail", "skip", "overwrite"}},
+      {"on_absence", {"fail", "skip"}},
   };
   static const std::vector<std::string_view> none;
   const auto found = values.find(type);

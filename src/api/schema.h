@@ -25,7 +25,7 @@ struct Schema {
 /// Fields from their short form, blank-separated: "name:type" with '*' for a list, '?' for nullable
 /// and
 /// '!' for required, in this order. The type "range" stands for four instants: name_gte, _gt, _lte,
-/// _lt.
+/// _lt; "number_range" for four numbers.
 std::vector<Field> fields_from_text(std::string_view text);
 
 const std::vector<Schema>& schemas();
@@ -38,6 +38,9 @@ const std::vector<std::string_view>& values_of_type(std::string_view type);
 /// a list of all problems in the form of Airflow's API (unknown members included).
 std::optional<http::Response> check_body(const http::Request& request, const Schema& schema,
                                          json::object& body);
+/// The same of an object somewhere in a body.
+std::optional<http::Response> check_members(const json::object& object, const Schema& schema,
+                                            const std::vector<std::string>& place);
 /// Checks the parameters that `fields` names; unknown ones are ignored, as Airflow does.
 std::optional<http::Response> check_query(const http::Request& request,
                                           const std::vector<Field>& fields);

@@ -68,11 +68,15 @@ std::optional<Complaint> complaint_of_one(const Field& field, const json::value&
     if (value.is_int64()) return std::nullopt;
     return Complaint{"int_type", "Input should be a valid integer"};
   }
+  if (field.type == "number") {
+    if (value.is_number()) return std::nullopt;
+    return Complaint{"float_type", "Input should be a valid number"};
+  }
   if (field.type == "bool") {
     if (value.is_bool()) return std::nullopt;
     return Complaint{"bool_type", "Input should be a valid boolean"};
   }
-  if (field.type == "object") {
+  if (field.type == "object" || field.type.starts_with('@')) {
     if (value.is_object()) return std::nullopt;
     return Complaint{"dict_type", "Input should be a valid dictionary"};
   }
@@ -84,9 +88,17 @@ std::optional<Complaint> complaint_of_one(const Field& field, const json::value&
   return complaint_of_text(field, value.get_string());
 }
 
+void check_object(const json::object& object, const Schema& schema, const Location& place,
+                  Problems& problems);
+
 void check_value(const Field& field, const json::value& value, Location location,
                  Problems& problems) {
   if (!field.is_list) {
+    const bool is_nested = field.type.starts_with('@') && value.is_object();
+    if (is_nested) {
+      const Schema& inner = schema_named(std::string_view(field.type).substr(1));
+      return check_object(value.get_object(), inner, location, problems);
+    }
     if (auto complaint = complaint_of_one(field, value)) {
       problems.add(location, complaint->type, complaint->message, value);
     }
@@ -103,6 +115,30 @@ void check_value(const Field& field, const json::value& value, Location location
     Location place = location;
     place.push_back(std::to_string(i));
     check_value(item, (*list)[i], std::move(place), problems);
+  }
+}
+
+void check_object(const json::object& object, const Schema& schema, const Location& place,
+                  Problems& problems) {
+  const auto below = [&](std::string_view name) {
+    Location location = place;
+    location.emplace_back(name);
+    return location;
+  };
+  for (const auto& field : schema.fields) {
+    const auto found = object.find(field.name);
+    if (found != object.end()) {
+      check_value(field, found->value(), below(field.name), problems);
+    } else if (field.is_required) {
+      problems.add(below(field.name), "missing", "Field required", object);
+    }
+  }
+  for (const auto& member : object) {
+    const auto is_named = [&](const Field& field) { return field.name == member.key(); };
+    if (std::none_of(schema.fields.begin(), schema.fields.end(), is_named)) {
+      problems.add(below(member.key()), "extra_forbidden", "Extra inputs are not permitted",
+                   member.value());
+    }
   }
 }
 
@@ -129,6 +165,13 @@ std::optional<Complaint> complaint_of_parameter(const Field& field, const std::s
       return Complaint{"greater_than_equal", "Input should be greater than or equal to 0"};
     }
     return std::nullopt;
+  }
+  if (field.type == "number") {
+    double number = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+    if (error == std::errc{} && end == text.data() + text.size()) return std::nullopt;
+    return Complaint{"float_parsing",
+                     "Input should be a valid number, unable to parse string as a number"};
   }
   if (field.type == "bool") {
     if (text == "true" || text == "false" || text == "1" || text == "0" || text == "True" ||
@@ -162,21 +205,14 @@ std::optional<http::Response> check_body(const http::Request& request, const Sch
     return problems.response();
   }
   body = std::move(parsed->get_object());
-  for (const auto& field : schema.fields) {
-    const auto found = body.find(field.name);
-    if (found != body.end()) {
-      check_value(field, found->value(), {"body", field.name}, problems);
-    } else if (field.is_required) {
-      problems.add({"body", field.name}, "missing", "Field required", body);
-    }
-  }
-  for (const auto& member : body) {
-    const auto is_named = [&](const Field& field) { return field.name == member.key(); };
-    if (std::none_of(schema.fields.begin(), schema.fields.end(), is_named)) {
-      problems.add({"body", std::string(member.key())}, "extra_forbidden",
-                   "Extra inputs are not permitted", member.value());
-    }
-  }
+  check_object(body, schema, {"body"}, problems);
+  return problems.response();
+}
+
+std::optional<http::Response> check_members(const json::object& object, const Schema& schema,
+                                            const std::vector<std::string>& place) {
+  Problems problems;
+  check_object(object, schema, place, problems);
   return problems.response();
 }
 

@@ -31,11 +31,12 @@ constexpr std::string_view kDag =
     "next_dagrun_run_after:instant?! allowed_run_types:string*?! owners:string*! "
     "is_backfillable:bool! file_token:string!";
 constexpr std::string_view kDagDetails =
-    " catchup:bool! dag_run_timeout:object?! asset_expression:object?! doc_md:string?! "
+    " catchup:bool! dag_run_timeout:string?! asset_expression:object?! doc_md:string?! "
     "start_date:instant?! end_date:instant?! is_paused_upon_creation:bool?! params:object?! "
     "render_template_as_native_obj:bool! template_search_path:string*?! timezone:string?! "
     "last_parsed:instant?! default_args:object?! concurrency:int! "
-    "latest_dag_version:@DagVersionResponse?! active_runs_count:int!";
+    "latest_dag_version:@DagVersionResponse?! active_runs_count:int! "
+    "rerun_with_latest_version:bool? owner_links:object? is_favorite:bool";
 constexpr std::string_view kHistory =
     "task_id:string! dag_id:string! dag_run_id:string! map_index:int! start_date:instant?! "
     "end_date:instant?! duration:number?! state:string?! try_number:int! max_tries:int! "
@@ -66,6 +67,31 @@ const Text kBodies[] = {
      "reset_dag_runs:bool task_ids:task_ref*? dag_run_id:string? include_upstream:bool "
      "include_downstream:bool include_future:bool include_past:bool run_on_latest_version:bool? "
      "prevent_running_task:bool note:string?"},
+    {"BulkDAGRunClearBody",
+     "dry_run:bool only_failed:bool only_new:bool run_on_latest_version:bool? note:string? "
+     "dag_runs:@BulkDAGRunBody* partition_key:string? partition_date_start:instant? "
+     "partition_date_end:instant?"},
+    {"BulkBody", "actions:object*!"},
+    {"BulkCreateAction", "action:string! entities:any*! action_on_existence:on_existence"},
+    {"BulkUpdateAction",
+     "action:string! entities:any*! update_mask:string*? action_on_non_existence:on_absence"},
+    {"BulkDeleteAction", "action:string! entities:any*! action_on_non_existence:on_absence"},
+    {"BulkDAGRunBody", "dag_run_id:string! dag_id:string? state:run_state_to_set? note:string?"},
+    {"BulkTaskInstanceBody",
+     "task_id:string! map_index:int? dag_id:string? dag_run_id:string? "
+     "new_state:task_state_to_set? note:string? include_upstream:bool include_downstream:bool "
+     "include_future:bool include_past:bool"},
+    {"DAGRunsBatchBody",
+     "order_by:string? page_offset:int page_limit:int dag_ids:string*? states:run_state*? "
+     "run_after:range? logical_date:range? start_date:range? end_date:range? "
+     "duration:number_range? conf_contains:string?"},
+    {"TaskInstancesBatchBody",
+     "order_by:string? page_offset:int page_limit:int dag_ids:string*? dag_run_ids:string*? "
+     "task_ids:string*? state:task_state*? run_after:range? logical_date:range? "
+     "start_date:range? end_date:range? duration:number_range? pool:string*? queue:string*? "
+     "executor:string*?"},
+    {"XComCreateBody", "key:string! value:any! map_index:int"},
+    {"XComUpdateBody", "value:any! map_index:int"},
     {"PatchTaskInstanceBody",
      "new_state:task_state_to_set? note:string? include_upstream:bool include_downstream:bool "
      "include_future:bool include_past:bool"},
@@ -149,6 +175,24 @@ const Text kAnswers[] = {
      "map_index:int?! try_number:int?! event:string! logical_date:instant?! owner:string?! "
      "extra:string?! dag_display_name:string?! task_display_name:string?!"},
     {"EventLogCollectionResponse", "event_logs:@EventLogResponse*! total_entries:int!"},
+    {"BulkActionResponse", "success:string*! errors:object*!"},
+    {"BulkResponse",
+     "create:@BulkActionResponse? update:@BulkActionResponse? delete:@BulkActionResponse?"},
+    {"DAGTagCollectionResponse", "tags:string*! total_entries:int!"},
+    {"TaskDependencyResponse", "name:string! reason:string!"},
+    {"TaskDependencyCollectionResponse", "dependencies:@TaskDependencyResponse*!"},
+    {"ExtraLinkCollectionResponse", "extra_links:object! total_entries:int!"},
+    {"ExternalLogUrlResponse", "url:string!"},
+    {"Config", "sections:object*!"},
+    {"ConnectionTestResponse", "status:bool! message:string!"},
+    {"PluginCollectionResponse", "plugins:object*! total_entries:int!"},
+    {"PluginImportErrorCollectionResponse", "import_errors:object*! total_entries:int!"},
+    {"ProviderCollectionResponse", "providers:object*! total_entries:int!"},
+    {"JobResponse",
+     "id:int! dag_id:string?! state:string?! job_type:string?! start_date:instant?! "
+     "end_date:instant?! latest_heartbeat:instant?! executor_class:string?! hostname:string?! "
+     "unixname:string?! dag_display_name:string?"},
+    {"JobCollectionResponse", "jobs:@JobResponse*! total_entries:int!"},
     {"DAGWarningCollectionResponse", "dag_warnings:object*! total_entries:int!"},
     {"DagStatsStateResponse", "state:run_state! count:int!"},
     {"DagStatsResponse", "dag_id:string! dag_display_name:string! stats:@DagStatsStateResponse*!"},

@@ -64,12 +64,16 @@ Result<std::vector<RunRow>> runs_around(Reading& reading, const RunRow& run,
   return runs;
 }
 
-http::Response chosen_response(Reading& reading, const std::vector<Chosen>& chosen) {
+http::Response chosen_response(Reading& reading, const std::vector<Chosen>& chosen,
+                               const std::optional<std::string>& state) {
   json::array all;
   for (const auto& one : chosen) {
     auto rows = instances_json(reading, one.run, one.keys);
     if (!rows) return refusal(rows.error());
-    for (auto& row : *rows) all.push_back(std::move(row));
+    for (auto& row : *rows) {
+      if (state) row.get_object()["state"] = *state;
+      all.push_back(std::move(row));
+    }
   }
   const auto total = static_cast<std::int64_t>(all.size());
   return listing("task_instances", std::move(all), total);

@@ -30,8 +30,10 @@ Result<Chosen> choose_in(Reading& reading, const RunRow& run, const Choice& choi
 Result<std::vector<RunRow>> runs_around(Reading& reading, const RunRow& run,
                                         const json::object& body);
 
-/// {"task_instances": …} of everything chosen, as the store holds it now.
-http::Response chosen_response(Reading& reading, const std::vector<Chosen>& chosen);
+/// {"task_instances": …} of everything chosen, as the store holds it now; with `state` in place of
+/// each one's own, where it is on its way there.
+http::Response chosen_response(Reading& reading, const std::vector<Chosen>& chosen,
+                               const std::optional<std::string>& state = std::nullopt);
 std::vector<InstanceKey> keys_of(const std::vector<Chosen>& chosen);
 
 }  // namespace etesian::api

@@ -4,6 +4,7 @@
 
 #include "api/event_hub.h"
 #include "api/log_followers.h"
+#include "api/run_waiters.h"
 #include "base/log.h"
 
 namespace etesian::api {
@@ -92,6 +93,7 @@ Service::Service(Engine& engine_in, std::shared_ptr<Accounts> accounts_in, ApiOp
       log_reader(options.log_folder),
       events(std::make_shared<EventHub>(engine, accounts)),
       followers(std::make_shared<LogFollowers>()),
+      run_waiters(std::make_shared<RunWaiters>()),
       log_workers({.threads = 2, .waiting_max = 4096}) {}
 
 Service::~Service() = default;

@@ -17,6 +17,7 @@ namespace etesian::api {
 
 class EventHub;
 class LogFollowers;
+class RunWaiters;
 
 /// What every handler may use. One per router; it lives until the last request is answered.
 struct Service {
@@ -30,6 +31,7 @@ struct Service {
   logs::Reader log_reader;
   std::shared_ptr<EventHub> events;
   std::shared_ptr<LogFollowers> followers;
+  std::shared_ptr<RunWaiters> run_waiters;
   Workers log_workers;  ///< Last: its jobs use the members above.
 };
 

@@ -1,5 +1,7 @@
+#include "api/bulk.h"
 #include "api/handlers.h"
 #include "api/json_common.h"
+#include "api/pattern.h"
 #include "api/query.h"
 #include "api/redact.h"
 #include "base/log.h"
@@ -44,6 +46,11 @@ std::string stored_text(const json::value& value) {
   return value.is_string() ? std::string(value.get_string()) : json::serialize(value);
 }
 
+std::optional<Error> mistake_in(const VariableRow& row) {
+  if (!row.key.empty() && row.key.size() <= KeyBytesMax) return std::nullopt;
+  return Error{ErrorCode::InvalidInput, "key: 1 to 250 bytes"};
+}
+
 void merge(const Service& service, VariableRow& row, const json::object& body) {
   if (const auto* value = body.if_contains("value")) {
     row.sealed_value =
@@ -63,17 +70,38 @@ Next saved(const Call& call, VariableRow row, int status) {
                  }};
 }
 
+struct VariableBulk {
+  using Row = VariableRow;
+  static constexpr std::string_view plural = "variables", keys = "keys", id = "key",
+                                    body = "VariableBody";
+  static Result<std::vector<Row>> rows(Reading& reading) { return reading.store.variables(); }
+  static std::string key(const Row& row) { return row.key; }
+  static Row make(const std::string& key) { return {key, {}, {}}; }
+  static void merge(const Service& service, Row& row, const json::object& values) {
+    api::merge(service, row, values);
+  }
+  static std::optional<Error> mistake(const Row& row, const BulkAction&, const json::object*) {
+    return mistake_in(row);
+  }
+  static Event set(Row row, const std::string& actor) { return SetVariable{std::move(row), actor}; }
+  static Event remove(const std::string& key, const std::string& actor) {
+    return RemoveVariable{key, actor};
+  }
+};
+
 }  // namespace
+
+Next bulk_variables(Reading& reading) { return SettingsBulk<VariableBulk>::run(reading); }
 
 Next list_variables(Reading& reading) {
   const auto rows = reading.store.variables();
   if (!rows) return refusal(rows.error());
-  const auto pattern = query_pattern(reading.call.request, "variable_key_pattern");
+  const Pattern pattern(reading.call.request, "variable_key");
   const Paging paging = query_paging(reading.call.request);
   json::array out;
   std::int64_t total = 0;
   for (const auto& row : *rows) {
-    if (pattern && row.key.find(*pattern) == std::string::npos) continue;
+    if (!pattern.fits(row.key)) continue;
     const std::int64_t position = total++;
     if (position < paging.offset || position >= paging.offset + paging.limit) continue;
     out.push_back(variable_json(reading.service(), row));
@@ -91,9 +119,7 @@ Next get_variable(Reading& reading) {
 Next create_variable(Reading& reading) {
   VariableRow row;
   row.key = *body_text(reading.call.body, "key");
-  if (row.key.empty() || row.key.size() > KeyBytesMax) {
-    return refusal({ErrorCode::InvalidInput, "key: 1 to 250 bytes"});
-  }
+  if (const auto mistake = mistake_in(row)) return refusal(*mistake);
   const auto found = find(reading, row.key);
   if (!found) return refusal(found.error());
   if (*found) {
@@ -112,7 +138,7 @@ Next patch_variable(Reading& reading) {
     return refusal({ErrorCode::InvalidInput,
                     "Invalid body, key from request body doesn't match uri parameter"});
   }
-  merge(reading.service(), **found, reading.call.body);
+  merge(reading.service(), **found, masked(reading.call));
   return saved(reading.call, std::move(**found), 200);
 }
 

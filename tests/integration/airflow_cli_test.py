@@ -87,6 +87,13 @@ with DAG("good", schedule=None):
     "broken.py": "from airflow.sdk import DAG\n\nimport no_such_module\n",
     "needs.py": "from airflow.sdk import DAG, Variable\nendpoint = Variable.get('endpoint')\n",
     "dies.py": "from airflow.sdk import DAG\nimport os\nos._exit(3)\n",
+    "clock.py": """
+import datetime
+from airflow.providers.standard.operators.bash import BashOperator
+from airflow.sdk import DAG
+with DAG("clock", schedule=None):
+    BashOperator(task_id="now", bash_command=f"echo {datetime.datetime.now()}")
+""",
     "helper.py": "x = 1\n",
 }
 
@@ -116,8 +123,9 @@ class Check(unittest.TestCase):
             self.assertFalse(home.exists(), "a check leaves nothing behind")
         self.assertEqual(done.returncode, 1)
         files = {file["file"]: file for file in told["files"]}
-        self.assertEqual(sorted(files), ["broken.py", "dies.py", "good.py", "needs.py", "sub/odd.py"])
+        self.assertEqual(sorted(files), ["broken.py", "clock.py", "dies.py", "good.py", "needs.py", "sub/odd.py"])
         good, = files["good.py"]["dags"]
+        del good["native_tasks"]
         self.assertEqual(good, {
             "dag_id": "good", "supported": True, "reason": None, "timetable": "0 3 * * *",
             "operators": {"@task": 2, "BashOperator": 1},
@@ -126,7 +134,7 @@ class Check(unittest.TestCase):
             "pools": ["db"], "without_effect": []})
         again, odd = files["sub/odd.py"]["dags"]
         self.assertFalse(again["supported"] or odd["supported"])
-        self.assertIn("'good.py' already", again["reason"])
+        self.assertEqual(again["reason"], "it is defined in 'good.py' already; this one is left out")
         self.assertRegex(odd["reason"], "^unsupported: partitioned timetable")
         broken, = files["broken.py"]["errors"]
         self.assertEqual((broken["line"], broken["message"]),
@@ -134,13 +142,15 @@ class Check(unittest.TestCase):
         self.assertEqual(files["dies.py"]["errors"][0]["message"], "exit code 3 while parsing")
         self.assertEqual(files["needs.py"]["errors"], [], "the environment's variables are there")
         self.assertEqual(told["variables_read"], ["colour"])
+        self.assertEqual([file["file"] for file in told["files"] if file["unstable"]], ["clock.py"])
         self.assertEqual(told["summary"],
-                         {"files": 5, "dags": 3, "supported": 1, "not_supported": 2, "broken_files": 2})
+                         {"files": 6, "dags": 4, "supported": 2, "not_supported": 2, "broken_files": 2})
 
         self.assertEqual(text.returncode, 1)
         for line in ("  broken.py:3: error: ModuleNotFoundError: No module named 'no_such_module'",
+                     "  warning: differs from parse to parse: clock: tasks.now.bash_command",
                      "    schedule 0 3 * * *; 3 tasks: 2 @task, BashOperator",
-                     "5 files, 3 DAGs: 1 supported, 2 not supported; 3 files broken"):
+                     "6 files, 4 DAGs: 2 supported, 2 not supported; 3 files broken"):
             self.assertIn(line + "\n", text.stdout)
         self.assertIn("variables colour, endpoint: they were not there", text.stdout)
 

@@ -44,10 +44,10 @@ TEST_F(LogsTest, AGrowingLogIsReadOnByItsToken) {
   const auto first = call("GET " + kLog);
   EXPECT_EQ(of(first, "content.0.event"), R"("hello")");
   EXPECT_EQ(of(first, "content.1.logger"), R"("task.stderr")");
-  EXPECT_EQ(of(first, "continuation_token"), R"("3")");
+  EXPECT_EQ(of(first, "continuation_token"), R"("1:3")");
   log_->append(1, 0, "bye", {});
   end_try();
-  const auto rest = call("GET " + kLog + "?token=3");
+  const auto rest = call("GET " + kLog + "?token=1:3");
   EXPECT_EQ(of(rest, "content.0.event"), R"("bye")");
   EXPECT_EQ(of(rest, "continuation_token"), "null");
   EXPECT_EQ(call("GET " + kLog + "?token=..").status, 400);
@@ -61,10 +61,10 @@ TEST_F(LogsTest, PlainTextIsWhatTheTaskWrote) {
 }
 
 TEST_F(LogsTest, AFollowedLogEndsWithItsTry) {
-  auto stream = begin("GET " + kLog + "/stream", "", {{"last-event-id", "1"}});
+  auto stream = begin("GET " + kLog + "/stream", "", {{"last-event-id", "1:1"}});
   end_try();
   const std::string text = stream->body->whole_text();
-  EXPECT_EQ(text.find("id: 2\n"), 0U) << text;
+  EXPECT_EQ(text.find("id: 1:2\n"), 0U) << text;
   EXPECT_TRUE(text.ends_with("event: end\ndata: {\"complete\":true}\n\n")) << text;
 }
 

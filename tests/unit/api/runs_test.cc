@@ -141,7 +141,8 @@ TEST_F(RunsTest, ARunIsMarkedNotedAndRemoved) {
   trigger("r1");
   const auto marked = call("PATCH " + kRun, R"({"state": "failed", "note": "enough"})");
   EXPECT_EQ(of(marked, "note"), R"("enough")");
-  EXPECT_EQ(of(marked, "state"), R"("running")") << "its try has not ended yet";
+  EXPECT_EQ(of(marked, "state"), R"("failed")") << "though its try has not ended yet";
+  EXPECT_EQ(of(call("GET " + kRun), "state"), R"("running")");
   all_end(1);
   EXPECT_EQ(of(call("GET " + kRun), "state"), R"("failed")");
   EXPECT_EQ(call("DELETE " + kRun).status, 204);

@@ -4,7 +4,6 @@
 #include <atomic>
 #include <chrono>
 #include <condition_variable>
-#include <filesystem>
 #include <future>
 #include <map>
 #include <memory>
@@ -14,124 +13,13 @@
 
 #include "api/api.h"
 #include "base/json.h"
-#include "engine/engine.h"
+#include "fakes/inline_engine.h"
 #include "loader/canonical.h"
 
 namespace etesian::api {
 
-/// A folder of its own for each test; gone afterwards.
-class TemporaryFolder {
- public:
-  TemporaryFolder() {
-    std::string pattern = (std::filesystem::temp_directory_path() / "etesian_api_XXXXXX").string();
-    path_ = ::mkdtemp(pattern.data());
-  }
-  ~TemporaryFolder() { std::filesystem::remove_all(path_); }
-  TemporaryFolder(const TemporaryFolder&) = delete;
-  TemporaryFolder& operator=(const TemporaryFolder&) = delete;
-  std::string file(const std::string& name) const { return path_ + "/" + name; }
-
- private:
-  std::string path_;
-};
-
-/// The real scheduler on the memory store, without threads: everything happens within the call.
-class InlineEngine final : public Engine {
- public:
-  explicit InlineEngine(const TemporaryFolder& folder)
-      : store_(make_memory_store()),
-        vault_(*Vault::open(folder.file("key"))),
-        clock_(std::chrono::sys_days(std::chrono::year(2024) / 8 / 15)) {
-    std::vector<std::string> problems;
-    auto state = store_->load(
-        [](const DagSummary&) -> Result<std::shared_ptr<const Dag>> {
-          return Error{ErrorCode::NotFound, "nothing is stored yet"};
-        },
-        problems);
-    world_ = World::load(std::move(*state), moment());
-  }
-
-  void submit(Event command, std::function<void(Result<CommandDone>)> on_done) override {
-    const std::lock_guard lock(mutex_);
-    revive_for(command);
-    const Moment at = moment();
-    Decision decision = step(world_, command, at);
-    if (decision.refused) return on_done(*decision.refused);
-    std::vector<Store::Item> items;
-    for (auto& change : decision.changes) items.push_back({std::move(change), at.now});
-    auto sequence = store_->commit(items);
-    if (!sequence) return on_done(sequence.error());
-    ++commits;
-    on_done(CommandDone{decision.run, decision.backfill, *sequence});
-    for (const auto& [handle, listener] : listeners_) listener(*sequence);
-  }
-  void read_world(std::function<void(const World&, const Moment&)> read) override {
-    const std::lock_guard lock(mutex_);
-    read(world_, moment());
-  }
-  void read_store(std::function<void(Store&)> read) override {
-    const std::lock_guard lock(mutex_);
-    read(*store_);
-  }
-  int subscribe(std::function<void(Sequence)> listener) override {
-    listeners_.emplace(++handles_, std::move(listener));
-    return handles_;
-  }
-  void unsubscribe(int handle) override { listeners_.erase(handle); }
-  std::vector<ImportError> import_errors() const override { return errors; }
-  EngineHealth health() const override {
-    EngineHealth health;
-    health.is_live = health.is_ready = true;
-    health.last_turn = clock_.now();
-    return health;
-  }
-  Vault& vault() override { return *vault_; }
-  const Clock& clock() const override { return clock_; }
-  void advance(Duration by) { clock_.advance(by); }
-
-  /// Something that happened outside; must not be refused.
-  void happen(Event event) {
-    submit(std::move(event), [](Result<CommandDone> done) {
-      EXPECT_TRUE(done) << (done ? "" : done.error().message);
-    });
-  }
-  const World& world() const { return world_; }
-
-  std::vector<ImportError> errors;
-  int commits = 0;
-
- private:
-  /// A command about a finished run: the world takes it back first.
-  void revive_for(const Event& command) {
-    RunKey key = 0;
-    if (const auto* clear = std::get_if<ClearInstances>(&command)) key = clear->keys.front().run;
-    if (const auto* mark = std::get_if<MarkInstances>(&command)) key = mark->keys.front().run;
-    if (const auto* mark = std::get_if<MarkRun>(&command)) key = mark->run;
-    if (const auto* note = std::get_if<SetNote>(&command)) key = note->run;
-    if (const auto* removal = std::get_if<RemoveRun>(&command)) key = removal->run;
-    if (key == 0 || world_.run(key) != nullptr) return;
-    auto facts =
-        store_->revive(key, [](const DagSummary& stored) -> Result<std::shared_ptr<const Dag>> {
-          auto definition = definition_from_canonical(stored.canonical);
-          if (!definition) return definition.error();
-          definition->canonical = stored.canonical;
-          definition->version = stored.version;
-          return Dag::build(std::move(*definition));
-        });
-    ASSERT_TRUE(facts) << facts.error().message;
-    world_.revive(std::move(*facts));
-  }
-  Moment moment() { return {clock_.now(), clock_.uptime(), ++entropy_}; }
-
-  std::recursive_mutex mutex_;  ///< Of everything below; the hashing threads come in too.
-  std::unique_ptr<Store> store_;
-  std::shared_ptr<Vault> vault_;
-  FakeClock clock_;
-  World world_;
-  std::map<int, std::function<void(Sequence)>> listeners_;
-  int handles_ = 0;
-  std::uint64_t entropy_ = 0;
-};
+using test::InlineEngine;
+using test::TemporaryFolder;
 
 /// The text of an endless answer so far.
 class RecordedStream final : public http::Stream {
