@@ -120,6 +120,7 @@ Result<Done> Worker::listen() {
 }
 
 int Worker::run() {
+  settle();  // A launch before the loop that did not start gives no event.
   while (!must_leave_) turn();
   store_unfinished_lines();
   if (link_) link_->flush();

@@ -45,6 +45,8 @@ Next wait_for_run(Reading&);
 // runs.cc
 Next get_run(Reading&);
 Next trigger_run(Reading&);
+/// A run of this DAG, as the body (TriggerDAGRunPostBody, MaterializeAssetBody) wants it.
+Next start_run(Reading&, const std::string& dag_id, RunType type);
 Next patch_run(Reading&);
 Next delete_run(Reading&);
 
@@ -138,6 +140,28 @@ Next list_plugins(Reading&);
 Next list_plugin_errors(Reading&);
 Next list_providers(Reading&);
 Next list_jobs(Reading&);
+
+// human_inputs.cc
+Next list_human_inputs(Reading&);
+Next get_human_input(Reading&);
+Next get_human_input_try(Reading&);
+Next answer_human_input(Reading&);
+
+// assets.cc
+Next list_assets(Reading&);
+Next get_asset(Reading&);
+Next list_asset_aliases(Reading&);
+Next get_asset_alias(Reading&);
+Next list_asset_events(Reading&);
+Next create_asset_event(Reading&);
+Next materialize_asset(Reading&);
+Next get_asset_queue(Reading&);
+Next delete_asset_queue(Reading&);
+Next get_dag_queue(Reading&);
+Next delete_dag_queue(Reading&);
+Next get_dag_asset_queue(Reading&);
+Next delete_dag_asset_queue(Reading&);
+Next list_upstream_asset_events(Reading&);
 
 // event_hub.cc
 Next stream_events(Reading&);

@@ -464,6 +464,114 @@ std::vector<Row> instance_rows() {
   };
 }
 
+std::vector<Row> human_input_rows() {
+  return {
+      {"GET", RUN "/hitlDetails", "get_hitl_details", "What tasks ask people; ~ for all",
+       list_human_inputs,
+       paged("dag_id_pattern:string task_id:string task_id_pattern:string map_index:int "
+             "state:task_state* response_received:bool responded_by_user_id:string* "
+             "responded_by_user_name:string* subject_search:string body_search:string "
+             "created_at:range"),
+       "", "HITLDetailCollection"},
+      {"GET",
+       TASK "/{map_index}/hitlDetails",
+       "get_hitl_detail",
+       "What a task instance asks",
+       get_human_input,
+       {},
+       "",
+       "HITLDetail"},
+      {"PATCH",
+       TASK "/{map_index}/hitlDetails",
+       "update_hitl_detail",
+       "Answer it",
+       answer_human_input,
+       {},
+       "UpdateHITLDetailPayload",
+       "HITLDetailResponse"},
+      {"GET",
+       TASK "/{map_index}/hitlDetails/tries/{try_number}",
+       "get_hitl_detail_try_detail",
+       "What one of its tries asked",
+       get_human_input_try,
+       {},
+       "",
+       "HITLDetailHistory"},
+  };
+}
+
+std::vector<Row> asset_rows() {
+  const auto before = query("before:instant");
+  return {
+      {"GET", "/api/v2/assets", "get_assets", "List assets", list_assets,
+       paged("name_pattern:string name_prefix_pattern:string uri_pattern:string "
+             "uri_prefix_pattern:string dag_ids:string* only_active:bool"),
+       "", "AssetCollectionResponse"},
+      {"GET", "/api/v2/assets/aliases", "get_asset_aliases", "List asset aliases",
+       list_asset_aliases, paged("name_pattern:string name_prefix_pattern:string"), "",
+       "AssetAliasCollectionResponse"},
+      {"GET",
+       "/api/v2/assets/aliases/{asset_alias_id}",
+       "get_asset_alias",
+       "One asset alias",
+       get_asset_alias,
+       {},
+       "",
+       "AssetAliasResponse"},
+      {"GET", "/api/v2/assets/events", "get_asset_events", "List asset events", list_asset_events,
+       paged("asset_id:int source_dag_id:string source_task_id:string source_run_id:string "
+             "source_map_index:int name_pattern:string name_prefix_pattern:string "
+             "timestamp:range"),
+       "", "AssetEventCollectionResponse"},
+      {"POST",
+       "/api/v2/assets/events",
+       "create_asset_event",
+       "Say that something happened to an asset",
+       create_asset_event,
+       {},
+       "CreateAssetEventsBody",
+       "AssetEventResponse"},
+      {"GET",
+       "/api/v2/assets/{asset_id}",
+       "get_asset",
+       "One asset",
+       get_asset,
+       {},
+       "",
+       "AssetResponse"},
+      {"POST",
+       "/api/v2/assets/{asset_id}/materialize",
+       "materialize_asset",
+       "Run the DAG that writes it",
+       materialize_asset,
+       {},
+       "MaterializeAssetBody",
+       "DAGRunResponse"},
+      {"GET", "/api/v2/assets/{asset_id}/queuedEvents", "get_asset_queued_events",
+       "DAGs that wait for more than its event", get_asset_queue, before, "",
+       "QueuedEventCollectionResponse"},
+      {"DELETE", "/api/v2/assets/{asset_id}/queuedEvents", "delete_asset_queued_events",
+       "Forget its events", delete_asset_queue, before, "", "Nothing", 204},
+      {"GET", DAG "/assets/queuedEvents", "get_dag_asset_queued_events",
+       "Events that a DAG has had while it waits for more", get_dag_queue, before, "",
+       "QueuedEventCollectionResponse"},
+      {"DELETE", DAG "/assets/queuedEvents", "delete_dag_asset_queued_events", "Forget them",
+       delete_dag_queue, before, "", "Nothing", 204},
+      {"GET", DAG "/assets/{asset_id}/queuedEvents", "get_dag_asset_queued_event",
+       "The one of an asset", get_dag_asset_queue, before, "", "QueuedEventResponse"},
+      {"DELETE", DAG "/assets/{asset_id}/queuedEvents", "delete_dag_asset_queued_event",
+       "Forget it", delete_dag_asset_queue, before, "", "Nothing", 204},
+      {"GET",
+       RUN "/upstreamAssetEvents",
+       "get_upstream_asset_events",
+       "What a run was made for",
+       list_upstream_asset_events,
+       {},
+       "",
+       "AssetEventCollectionResponse"},
+  };
+}
+
 std::vector<Row> setting_rows() {
   return {
       {"GET", "/api/v2/pools", "get_pools", "List pools", list_pools,
@@ -655,6 +763,8 @@ std::string tag_of(const Row& row) {
     return pattern.find(part) != std::string_view::npos;
   };
   if (holds("/xcomEntries")) return "XCom";
+  if (holds("/assets") || holds("AssetEvents")) return "Asset";
+  if (holds("/hitlDetails")) return "Task Instance";
   if (holds("/logs/")) return "Log";
   if (holds("/taskInstances") || holds("askInstances") || holds("/taskGroup"))
     return "Task Instance";
@@ -670,7 +780,8 @@ std::string tag_of(const Row& row) {
 
 std::vector<Operation> make_operations() {
   std::vector<Operation> all;
-  for (auto& rows : {service_rows(), dag_rows(), run_rows(), instance_rows(), setting_rows()}) {
+  for (auto& rows : {service_rows(), dag_rows(), run_rows(), instance_rows(), human_input_rows(),
+                     asset_rows(), setting_rows()}) {
     for (const auto& row : rows) {
       all.push_back({row.method, row.pattern, row.id, tag_of(row), row.summary, row.handler,
                      row.query, row.body, row.answer, row.status, row.access});

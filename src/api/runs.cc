@@ -20,10 +20,10 @@ http::Response run_response(Reading& reading, const std::string& dag_id, const s
 }
 
 /// The id of a run that was just made: the given one, or that of one of the DAG's newest runs.
-Result<std::string> run_id_of(Reading& reading, RunKey key) {
+Result<std::string> run_id_of(Reading& reading, const std::string& dag_id, RunKey key) {
   if (const auto given = body_text(reading.call.body, "dag_run_id")) return *given;
   RunFilter filter;
-  filter.dag_id = reading.call.param("dag_id");
+  filter.dag_id = dag_id;
   Paging paging{.limit = 20, .offset = 0, .order_by = "-id"};
   while (true) {
     const auto page = reading.store.runs(filter, paging);
@@ -72,9 +72,14 @@ Next get_run(Reading& reading) {
 Next trigger_run(Reading& reading) {
   const auto dag = find_dag(reading);
   if (!dag) return refusal(dag.error());
+  return start_run(reading, dag->dag_id, RunType::Manual);
+}
+
+Next start_run(Reading& reading, const std::string& dag_id, RunType type) {
   const json::object& body = reading.call.body;
   TriggerRun event;
-  event.dag_id = dag->dag_id;
+  event.dag_id = dag_id;
+  event.type = type;
   event.run_id = body_text(body, "dag_run_id");
   event.logical_date = body_instant(body, "logical_date");
   event.run_after = body_instant(body, "run_after");
@@ -87,10 +92,10 @@ Next trigger_run(Reading& reading) {
   event.note = body_text(body, "note").value_or("");
   event.actor = reading.call.request.user;
   if (const auto mistake = mistake_in_trigger(event, body)) return refusal(*mistake);
-  return Command{{event}, [](Reading& later, const CommandDone& done) -> Next {
-                   const auto run_id = run_id_of(later, done.run);
+  return Command{{event}, [dag_id](Reading& later, const CommandDone& done) -> Next {
+                   const auto run_id = run_id_of(later, dag_id, done.run);
                    if (!run_id) return refusal(run_id.error());
-                   return run_response(later, later.call.param("dag_id"), *run_id);
+                   return run_response(later, dag_id, *run_id);
                  }};
 }
 

@@ -52,11 +52,22 @@ constexpr std::string_view kXCom =
     "dag_id:string! run_id:string! dag_display_name:string! task_display_name:string! "
     "run_after:instant!";
 
+constexpr std::string_view kQuestion =
+    "options:string*! subject:string! body:string?! defaults:string*?! multiple:bool! "
+    "params:object! assigned_users:@HITLUser*! created_at:instant! responded_by_user:@HITLUser?! "
+    "responded_at:instant?! chosen_options:string*?! params_input:object! response_received:bool! ";
 const Text kBodies[] = {
+    {"UpdateHITLDetailPayload", "chosen_options:string*! params_input:object"},
+    {"CreateAssetEventsBody",
+     "asset_id:int! partition_key:string? extra:object access_control:object?"},
     {"LoginBody", "username:string! password:string!"},
     {"DAGPatchBody", "is_paused:bool!"},
     {"TriggerDAGRunPostBody",
      "logical_date:instant?! dag_run_id:string? data_interval_start:instant? "
+     "data_interval_end:instant? run_after:instant? conf:object? note:string? "
+     "partition_key:string?"},
+    {"MaterializeAssetBody",
+     "logical_date:instant? dag_run_id:string? data_interval_start:instant? "
      "data_interval_end:instant? run_after:instant? conf:object? note:string? "
      "partition_key:string?"},
     {"DAGRunPatchBody", "state:run_state_to_set? note:string?"},
@@ -194,6 +205,36 @@ const Text kAnswers[] = {
      "unixname:string?! dag_display_name:string?"},
     {"JobCollectionResponse", "jobs:@JobResponse*! total_entries:int!"},
     {"DAGWarningCollectionResponse", "dag_warnings:object*! total_entries:int!"},
+    {"HITLUser", "id:string! name:string!"},
+    {"HITLDetailResponse",
+     "responded_by:@HITLUser?! responded_at:instant! chosen_options:string*! "
+     "params_input:object!"},
+    {"HITLDetailCollection", "hitl_details:@HITLDetail*! total_entries:int!"},
+    {"DagScheduleAssetReference", "dag_id:string! created_at:instant! updated_at:instant!"},
+    {"TaskAssetReference",
+     "dag_id:string! task_id:string! created_at:instant! updated_at:instant!"},
+    {"AssetAliasResponse", "id:int! name:string! group:string!"},
+    {"AssetAliasCollectionResponse", "asset_aliases:@AssetAliasResponse*! total_entries:int!"},
+    {"LastAssetEventResponse", "id:int?! timestamp:instant?!"},
+    {"AssetResponse",
+     "id:int! name:string! uri:string! group:string! extra:object?! created_at:instant! "
+     "updated_at:instant! scheduled_dags:@DagScheduleAssetReference*! "
+     "producing_tasks:@TaskAssetReference*! consuming_tasks:@TaskAssetReference*! "
+     "aliases:@AssetAliasResponse*! watchers:object*! last_asset_event:@LastAssetEventResponse!"},
+    {"AssetCollectionResponse", "assets:@AssetResponse*! total_entries:int!"},
+    {"DagRunAssetReference",
+     "run_id:string! dag_id:string! logical_date:instant?! start_date:instant! end_date:instant?! "
+     "state:string! data_interval_start:instant?! data_interval_end:instant?! "
+     "partition_key:string?! triggering:bool!"},
+    {"AssetEventResponse",
+     "id:int! asset_id:int! uri:string?! name:string?! group:string?! extra:object?! "
+     "source_task_id:string?! source_dag_id:string?! source_run_id:string?! "
+     "source_map_index:int! created_dagruns:@DagRunAssetReference*! timestamp:instant! "
+     "partition_key:string?!"},
+    {"AssetEventCollectionResponse", "asset_events:@AssetEventResponse*! total_entries:int!"},
+    {"QueuedEventResponse",
+     "dag_id:string! asset_id:int! created_at:instant! dag_display_name:string!"},
+    {"QueuedEventCollectionResponse", "queued_events:@QueuedEventResponse*! total_entries:int!"},
     {"DagStatsStateResponse", "state:run_state! count:int!"},
     {"DagStatsResponse", "dag_id:string! dag_display_name:string! stats:@DagStatsStateResponse*!"},
     {"DagStatsCollectionResponse", "dags:@DagStatsResponse*! total_entries:int!"},
@@ -220,6 +261,8 @@ std::vector<Schema> make_schemas() {
   add("TaskInstanceHistoryResponse", std::string(kHistory));
   add("TaskInstanceResponse", std::string(kHistory) + std::string(kInstance));
   add("TaskResponse", std::string(kTask));
+  add("HITLDetail", std::string(kQuestion) + "task_instance:@TaskInstanceResponse!");
+  add("HITLDetailHistory", std::string(kQuestion) + "task_instance:@TaskInstanceHistoryResponse!");
   add("XComResponse", std::string(kXCom));
   add("XComValueResponse", std::string(kXCom) + " value:any!");
   return all;

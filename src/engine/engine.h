@@ -30,6 +30,7 @@ struct CommandDone {
   RunKey run = 0;
   BackfillKey backfill = 0;
   Sequence sequence = 0;  ///< Of its last change: a reader that has seen it sees the effect.
+  AssetEventKey asset_event = 0;
 };
 
 struct EngineHealth {

@@ -70,6 +70,7 @@ std::vector<RunKey> runs_needed(const Event& event) {
   if (const auto* e = std::get_if<SetNote>(&event)) return {e->run};
   if (const auto* e = std::get_if<KillInstance>(&event)) return {e->key.run};
   if (const auto* e = std::get_if<OutputPushed>(&event)) return {e->key.run};
+  if (const auto* e = std::get_if<AnswerHuman>(&event)) return {e->key.run};
   if (const auto* e = std::get_if<OutputDropped>(&event)) return {e->key.run};
   if (const auto* e = std::get_if<SetRenderedMapIndex>(&event)) return {e->key.run};
   if (const auto* e = std::get_if<MarkInstances>(&event)) return runs_of(e->keys);

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/bytes.h"
+#include "loader/airflow_assets.h"
 #include "loader/airflow_canonical.h"
 #include "loader/airflow_json.h"
 #include "loader/airflow_schema.h"
@@ -75,17 +76,19 @@ void check_features(const json::object& dag) {
     af::refuse("allowed_run_types", "leave it out; all types of runs are allowed");
 }
 
-Schedule schedule_of(const json::object& dag, const af::AirflowTasks& tasks, std::string& summary) {
+/// Its members `schedule`, `schedule_text`, `schedule_assets`.
+void read_schedule(const json::object& dag, af::AirflowTasks& tasks, DagDefinition& definition) {
   auto timetable = af::timetable_from(af::required(dag, "timetable", "the dag"));
-  summary = std::move(timetable.summary);
-  Schedule schedule;
+  const std::string& summary = definition.schedule_text = std::move(timetable.summary);
+  if (timetable.asset_condition)
+    definition.schedule_assets = af::asset_condition_from(*timetable.asset_condition, tasks.assets);
+  Schedule& schedule = definition.schedule;
   schedule.kind = std::move(timetable.kind);
   schedule.start = tasks.start;
   schedule.end = tasks.end;
   schedule.catchup = flag_or(dag, "catchup", false);
   if (const auto compiled = Timetable::compile(schedule); !compiled)
     af::refuse(fmt::format("schedule '{}'", summary), compiled.error().message);
-  return schedule;
 }
 
 DagDefinition definition_of(const json::object& dag, const json::object* client_defaults,
@@ -94,7 +97,9 @@ DagDefinition definition_of(const json::object& dag, const json::object* client_
   definition.id = af::text(af::required(dag, "dag_id", "the dag"), "'dag_id'");
   check_features(dag);
   af::AirflowTasks tasks = af::tasks_from(dag, client_defaults, lanes);
-  definition.schedule = schedule_of(dag, tasks, definition.schedule_text);
+  read_schedule(dag, tasks, definition);
+  definition.assets = std::move(tasks.assets.assets);
+  definition.aliases = std::move(tasks.assets.aliases);
   definition.tasks = std::move(tasks.tasks);
   definition.owner = std::move(tasks.owner);
   definition.description = text_or_empty(dag, "description");

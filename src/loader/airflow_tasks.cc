@@ -189,7 +189,11 @@ AirflowTasks tasks_from(const json::object& dag, const json::object* client_defa
 
   AirflowTasks result;
   result.tasks.reserve(operators.size());
-  for (const Operator& op : operators) result.tasks.push_back(task_from(op, places[op.id()], ids));
+  for (const Operator& op : operators) {
+    Task& task = result.tasks.emplace_back(task_from(op, places[op.id()], ids));
+    task.inlets = asset_uses_from(*op.find("inlets"), result.assets);
+    task.outlets = asset_uses_from(*op.find("outlets"), result.assets);
+  }
   if (lanes)
     for (Task& task : result.tasks)
       if (const json::value* lane = member(*lanes, task.id))

@@ -3,6 +3,7 @@
 #include <vector>
 
 #include "base/json.h"
+#include "loader/airflow_assets.h"
 #include "model/dag.h"
 
 namespace etesian::airflow_json {
@@ -13,6 +14,7 @@ struct AirflowTasks {
   std::vector<Task> tasks;
   std::optional<Instant> start, end;  ///< Of the schedule: Airflow's time restriction.
   std::string owner;                  ///< Owners that tasks name, as Airflow lists them.
+  NamedAssets assets;                 ///< Of inlets and outlets.
 };
 
 /// `dag`: the member "dag" of the SDK's object; `client_defaults`: its "tasks"; `lanes`: what the

@@ -154,6 +154,7 @@ AirflowTimetable asset_or_time(const json::object& timetable) {
     malformed("the timetable", "nests AssetOrTimeSchedule");
   AirflowTimetable inner = timetable_from(time);
   inner.summary = "Asset or " + inner.summary;
+  inner.asset_condition = &required(timetable, "asset_condition", "the timetable");
   return inner;
 }
 
@@ -167,7 +168,8 @@ AirflowTimetable core_timetable(std::string_view name, const json::object& its) 
   if (name == "simple.NullTimetable") return {ManualSchedule{}, "None"};
   if (name == "simple.OnceTimetable") return {OnceSchedule{}, "@once"};
   if (name == "simple.ContinuousTimetable") return {ContinuousSchedule{}, "@continuous"};
-  if (name == "simple.AssetTriggeredTimetable") return {ManualSchedule{}, "Asset"};
+  if (name == "simple.AssetTriggeredTimetable")
+    return {ManualSchedule{}, "Asset", &required(its, "asset_condition", "the timetable")};
   if (name == "assets.AssetOrTimeSchedule") return asset_or_time(its);
   if (name == "trigger.CronPartitionTimetable" || name == "simple.PartitionedAssetTimetable" ||
       name == "simple.PartitionedAtRuntime")

@@ -9,7 +9,8 @@ namespace etesian::airflow_json {
 /// What a serialised timetable asks of the scheduler.
 struct AirflowTimetable {
   decltype(Schedule::kind) kind;
-  std::string summary;  ///< As Airflow's `timetable_summary`.
+  std::string summary;                           ///< As Airflow's `timetable_summary`.
+  const json::value* asset_condition = nullptr;  ///< Of the object that was read; null: none.
 };
 
 /// Reads {"__type", "__var"} of a timetable. One that only assets trigger gives a manual schedule,

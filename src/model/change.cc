@@ -64,6 +64,45 @@ struct Line {
     return c.name.empty() ? fmt::format("{}: outputs removed", name_of(c.key))
                           : fmt::format("{}: output {} removed", name_of(c.key), c.name);
   }
+  std::string operator()(const HumanInputChanged& c) const {
+    const HumanInput& row = c.row;
+    const std::string who = fmt::format("{}: try {}", name_of(row.instance), row.try_number);
+    if (!row.answer) return fmt::format("{} asks '{}'", who, row.subject);
+    return fmt::format("{} is answered {} by {}", who, texts_to_json(row.answer->chosen),
+                       row.answer->by ? row.answer->by->name : "nobody");
+  }
+  std::string operator()(const AssetChanged& c) const {
+    return fmt::format("asset {} '{}' ({}): {}", c.row.key, c.row.asset.name, c.row.asset.uri,
+                       c.row.is_active ? "active" : "inactive");
+  }
+  std::string operator()(const AssetAliasChanged& c) const {
+    return fmt::format("asset alias {} '{}'", c.row.key, c.row.alias.name);
+  }
+  std::string operator()(const AssetAliasBound& c) const {
+    return fmt::format("asset alias {}: leads to asset {}", c.alias, c.asset);
+  }
+  std::string operator()(const AssetEventAdded& c) const {
+    const AssetEventRow& row = c.row;
+    return fmt::format("asset {}: event {} from {}{}", row.asset, row.key,
+                       row.dag_id.empty()
+                           ? "outside"
+                           : fmt::format("{}/{}/{}", row.dag_id, row.run_id, row.task_id),
+                       row.extra == "{}" ? "" : " " + row.extra);
+  }
+  std::string operator()(const AssetQueued& c) const {
+    return fmt::format("dag '{}': asset {} queued by event {}", c.row.dag_id, c.row.asset,
+                       c.row.event);
+  }
+  std::string operator()(const AssetUnqueued& c) const {
+    return fmt::format("dag '{}': asset {} no longer queued", c.dag_id, c.asset);
+  }
+  std::string operator()(const AssetCursorMoved& c) const {
+    return fmt::format("dag '{}': asset events up to {} are done with", c.dag_id, c.event);
+  }
+  std::string operator()(const AssetEventsConsumed& c) const {
+    return fmt::format("run {}: consumes events ({}, {}] of assets [{}] and aliases [{}]", c.run,
+                       c.after, c.until, fmt::join(c.assets, ","), fmt::join(c.aliases, ","));
+  }
   std::string operator()(const PoolChanged& c) const {
     return fmt::format("pool '{}': {} slots", c.row.name, c.row.slots);
   }

@@ -6,7 +6,9 @@
 #include <vector>
 
 #include "base/clock.h"
+#include "model/asset.h"
 #include "model/dag.h"
+#include "model/human_input.h"
 #include "model/run.h"
 
 namespace etesian {
@@ -110,6 +112,47 @@ struct OutputsRemoved {
   InstanceKey key;
   std::string name;  ///< Empty: all.
 };
+/// A task asked a person something, or was answered.
+struct HumanInputChanged {
+  HumanInput row;  ///< Complete, as it is now.
+};
+/// An asset is known now, or what is known of it changed. Assets that a DAG names come before its
+/// DagChanged.
+struct AssetChanged {
+  AssetRow row;  ///< Complete, as it is now.
+};
+struct AssetAliasChanged {
+  AssetAliasRow row;
+};
+/// An event of the asset came through the alias, for the first time.
+struct AssetAliasBound {
+  AssetAliasKey alias = 0;
+  AssetKey asset = 0;
+};
+struct AssetEventAdded {
+  AssetEventRow row;
+};
+/// Written with the AssetEventAdded that it stands for.
+struct AssetQueued {
+  AssetQueueRow row;
+};
+struct AssetUnqueued {
+  std::string dag_id;
+  AssetKey asset = 0;
+};
+/// Events up to this one are no matter of the DAG's next run for assets.
+struct AssetCursorMoved {
+  std::string dag_id;
+  AssetEventKey event = 0;
+};
+/// A run for assets consumes the events after `after` up to `until` that are of one of the assets
+/// or came through one of the aliases. Written with its RunCreated.
+struct AssetEventsConsumed {
+  RunKey run = 0;
+  AssetEventKey after = 0, until = 0;
+  std::vector<AssetKey> assets;
+  std::vector<AssetAliasKey> aliases;
+};
 struct PoolChanged {
   PoolRow row;
 };
@@ -142,7 +185,9 @@ using Change =
     std::variant<DagChanged, DagRemoved, DagPaused, CursorMoved, RunCreated, RunChanged, RunRemoved,
                  TaskExpanded, InstanceChanged, TryOpened, TryChanged, OutputStored, OutputsRemoved,
                  PoolChanged, PoolRemoved, VariableChanged, VariableRemoved, ConnectionChanged,
-                 ConnectionRemoved, BackfillChanged, Audited>;
+                 ConnectionRemoved, BackfillChanged, Audited, HumanInputChanged, AssetChanged,
+                 AssetAliasChanged, AssetAliasBound, AssetEventAdded, AssetQueued, AssetUnqueued,
+                 AssetCursorMoved, AssetEventsConsumed>;
 
 /// One line: "run 7 extract[2]: queued -> running (try 1)". For tests, logs and replays.
 std::string to_text(const Change& change);

@@ -11,6 +11,7 @@
 
 #include "base/clock.h"
 #include "base/result.h"
+#include "model/asset.h"
 #include "model/schedule.h"
 #include "model/state.h"
 
@@ -146,6 +147,7 @@ struct Task {
   std::optional<MapRule> map;
   std::optional<AirflowTask> airflow;  ///< Present: the task of an Airflow DAG.
   std::vector<Need> needs;
+  std::vector<AssetUse> inlets, outlets;  ///< Assets that it says to read and to write.
   RetryRule retry;
   std::optional<Duration> timeout;
   Duration kill_grace = std::chrono::seconds(10);
@@ -191,6 +193,9 @@ struct DagDefinition {
   bool fail_fast = false;
   bool paused_on_creation = false;
   std::vector<Need> needs;
+  std::optional<AssetCondition> schedule_assets;  ///< Makes runs besides those of `schedule`.
+  std::vector<Asset> assets;                      ///< All that the schedule and the tasks name.
+  std::vector<AssetAlias> aliases;
   std::vector<Task> tasks;
   std::optional<AirflowSource> airflow;  ///< Present: an Airflow DAG.
   std::string folder;                    ///< Absolute; where relative commands and files are found.

@@ -111,6 +111,32 @@ struct RemoveConnection {
   std::string id, actor;
 };
 
+/// A person's answer to the question of an instance's present try. Refused with NotFound (nothing
+/// is asked), Conflict (answered already), Denied (`by` is not one of those assigned), InvalidInput
+/// (an unknown option, too many of them, reserved keys). An instance that waits for it goes on.
+struct AnswerHuman {
+  InstanceKey key;
+  std::vector<std::string> chosen;
+  std::string params_input = "{}";  ///< JSON object.
+  /// Absent: the task's own answer through the Execution API; the instance then goes on by itself.
+  std::optional<HumanInput::Person> by;
+};
+
+/// Somebody says that something happened to an asset.
+struct CreateAssetEvent {
+  AssetKey asset = 0;
+  std::string extra = "{}";  ///< JSON object.
+  std::optional<std::string> partition_key;
+  std::string actor;
+};
+/// Takes events out of the queues of DAGs that wait for more. NotFound where none fits.
+struct ClearAssetQueue {
+  std::optional<std::string> dag_id;
+  std::optional<AssetKey> asset;
+  std::optional<Instant> before;  ///< Only those queued before.
+  std::string actor;
+};
+
 // ---- what an SDK worker says through the Execution API; each is answered with a Decision ----
 
 /// PATCH …/run: the worker is about to start the user's code. Refused with Conflict unless the try
@@ -141,6 +167,12 @@ struct OutputPushed {
 struct OutputDropped {
   InstanceKey key;
   std::string name;
+};
+/// POST hitlDetails: a task asks a person. Asked again by the same launch it changes nothing; by a
+/// later launch of the try, an answer to the earlier one is dropped.
+struct AskHuman {
+  Uuid try_id;
+  HumanInput question;  ///< Without instance, numbers, instant and answer.
 };
 /// PATCH …/skip-downstream: those that are not running or ended become skipped.
 struct SkipInstances {
@@ -173,6 +205,7 @@ using Event =
                  MarkRun, MarkInstances, KillInstance, ClearInstances, SetNote, CreateBackfill,
                  SetBackfill, SetPool, RemovePool, SetVariable, RemoveVariable, SetConnection,
                  RemoveConnection, WorkerStarted, WorkerReported, WorkerRendered, OutputPushed,
-                 OutputDropped, SkipInstances, SetRenderedMapIndex, ResumeInstance, EndInstance>;
+                 OutputDropped, SkipInstances, SetRenderedMapIndex, ResumeInstance, EndInstance,
+                 AskHuman, AnswerHuman, CreateAssetEvent, ClearAssetQueue>;
 
 }  // namespace etesian

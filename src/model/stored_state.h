@@ -28,6 +28,7 @@ struct StoredState {
     /// Logical dates after the cursor's that have a run already (backfills, manual runs): the
     /// schedule does not make them again.
     std::vector<Instant> dates_ahead;
+    std::optional<AssetEventKey> asset_cursor;  ///< See AssetCursorMoved.
   };
   struct ActiveRun {
     RunRow row;
@@ -40,6 +41,7 @@ struct StoredState {
       std::optional<int> length;
     };
     std::vector<Output> outputs;
+    std::vector<HumanInput> questions;  ///< By instance, then try number.
   };
   std::vector<DagState> dags;
   std::vector<ActiveRun> runs;  ///< Unfinished ones.
@@ -50,6 +52,13 @@ struct StoredState {
   /// Of each DAG that has depends_on_past / wait_for_downstream tasks: the finished run of the
   /// greatest logical date, and the one just before each unfinished run.
   std::vector<ActiveRun> last_runs;
+  std::vector<AssetRow> assets;
+  std::vector<AssetAliasRow> aliases;
+  std::vector<AssetAliasBound> alias_assets;
+  std::vector<AssetQueueRow> asset_queue;
+  AssetKey next_asset_key = 1;
+  AssetAliasKey next_alias_key = 1;
+  AssetEventKey next_asset_event_key = 1;
   RunKey next_run_key = 1;
   BackfillKey next_backfill_key = 1;
 };

@@ -90,6 +90,8 @@ void World::State::set_dag(const std::string& id, std::shared_ptr<const Dag> dag
     for (const Task& task : of->tasks())
       for (const Need& need : task.needs) count(need);
   };
+  if (its.dag) assets.count(its.dag->definition(), -1);
+  if (dag) assets.count(dag->definition(), 1);
   count_needs(dag, 1);
   count_needs(its.dag, -1);
   std::erase_if(producers, [](const auto& p) { return p.second == 0; });
@@ -374,6 +376,12 @@ void World::State::drop_output(Run& run, const OutputsRemoved& output) {
   if (found->second.empty()) run.outputs.erase(found);
 }
 
+void World::State::set_question(Run& run, HumanInput asked) {
+  const auto [kept, is_new] =
+      run.questions.try_emplace({asked.instance.task, asked.instance.map_index}, asked);
+  if (!is_new && kept->second.try_number <= asked.try_number) kept->second = std::move(asked);
+}
+
 void World::State::set_ask_at(OpenTry& open, Duration at) {
   if (open.ask_at.count() != 0) try_timers.erase({open.ask_at, open.row.id});
   open.ask_at = at;
@@ -430,61 +438,74 @@ void World::State::set_backfill(BackfillRow row) {
 
 void World::apply(const Change& change, const Moment& moment) {
   State& s = *state_;
-  std::visit(Overloaded{[&](const DagChanged& c) {
-                          const bool is_new = !s.dags.contains(c.dag->id());
-                          s.set_dag(c.dag->id(), c.dag);
-                          if (is_new) s.entry(c.dag->id()).is_paused = c.is_paused;
-                        },
-                        [&](const DagRemoved& c) { s.set_dag(c.dag_id, nullptr); },
-                        [&](const DagPaused& c) {
-                          DagEntry& its = s.entry(c.dag_id);
-                          its.is_paused = c.is_paused;
-                          for (const RunKey key : its.runs) {
-                            Run& run = *s.find(key);
-                            s.update_withdrawal(run);
-                            s.note_all(run);
-                          }
-                          s.agenda.dags.insert(c.dag_id);
-                        },
-                        [&](const CursorMoved& c) {
-                          DagEntry& its = s.entry(c.dag_id);
-                          its.cursor = c;
-                          std::erase_if(its.dates_ahead,
-                                        [&](Instant t) { return t <= c.logical_date; });
-                        },
-                        [&](const RunCreated& c) { s.add_run(c.row, c.dag); },
-                        [&](const RunChanged& c) { s.set_run(c.row); },
-                        [&](const RunRemoved& c) {
-                          Run* run = s.find(c.run);
-                          if (run && run->row.logical_date)
-                            run->entry->dates_ahead.erase(*run->row.logical_date);
-                          s.drop_run(c.run);
-                        },
-                        [&](const TaskExpanded& c) { s.expand(c.key, c.count, c.arguments); },
-                        [&](const InstanceChanged& c) {
-                          Run* run = s.find(c.row.key.run);
-                          ETESIAN_CHECK(run);
-                          s.set_instance(*run, c.row);
-                        },
-                        [&](const TryOpened& c) { s.open_try(c.row, moment); },
-                        [&](const TryChanged& c) { s.set_try(c.row, moment); },
-                        [&](const OutputStored& c) {
-                          if (Run* run = s.find(c.key.run)) s.set_output(*run, c);
-                        },
-                        [&](const OutputsRemoved& c) {
-                          if (Run* run = s.find(c.key.run)) s.drop_output(*run, c);
-                        },
-                        [&](const PoolChanged& c) { s.set_pool(c.row); },
-                        [&](const PoolRemoved& c) {
-                          PoolState& its = s.pool(c.name);
-                          its.exists = false;
-                          its.row = {};
-                          its.row.name = c.name;
-                          its.row.slots = 0;
-                        },
-                        [&](const BackfillChanged& c) { s.set_backfill(c.row); },
-                        [](const auto&) {}},  // Settings and the audit are no part of the world.
-             change);
+  std::visit(
+      Overloaded{[&](const DagChanged& c) {
+                   const bool is_new = !s.dags.contains(c.dag->id());
+                   s.set_dag(c.dag->id(), c.dag);
+                   if (is_new) s.entry(c.dag->id()).is_paused = c.is_paused;
+                 },
+                 [&](const DagRemoved& c) { s.set_dag(c.dag_id, nullptr); },
+                 [&](const DagPaused& c) {
+                   DagEntry& its = s.entry(c.dag_id);
+                   its.is_paused = c.is_paused;
+                   for (const RunKey key : its.runs) {
+                     Run& run = *s.find(key);
+                     s.update_withdrawal(run);
+                     s.note_all(run);
+                   }
+                   s.agenda.dags.insert(c.dag_id);
+                 },
+                 [&](const CursorMoved& c) {
+                   DagEntry& its = s.entry(c.dag_id);
+                   its.cursor = c;
+                   std::erase_if(its.dates_ahead, [&](Instant t) { return t <= c.logical_date; });
+                 },
+                 [&](const RunCreated& c) { s.add_run(c.row, c.dag); },
+                 [&](const RunChanged& c) { s.set_run(c.row); },
+                 [&](const RunRemoved& c) {
+                   Run* run = s.find(c.run);
+                   if (run && run->row.logical_date)
+                     run->entry->dates_ahead.erase(*run->row.logical_date);
+                   s.drop_run(c.run);
+                 },
+                 [&](const TaskExpanded& c) { s.expand(c.key, c.count, c.arguments); },
+                 [&](const InstanceChanged& c) {
+                   Run* run = s.find(c.row.key.run);
+                   ETESIAN_CHECK(run);
+                   s.set_instance(*run, c.row);
+                 },
+                 [&](const TryOpened& c) { s.open_try(c.row, moment); },
+                 [&](const TryChanged& c) { s.set_try(c.row, moment); },
+                 [&](const OutputStored& c) {
+                   if (Run* run = s.find(c.key.run)) s.set_output(*run, c);
+                 },
+                 [&](const OutputsRemoved& c) {
+                   if (Run* run = s.find(c.key.run)) s.drop_output(*run, c);
+                 },
+                 [&](const HumanInputChanged& c) {
+                   if (Run* run = s.find(c.row.instance.run)) s.set_question(*run, c.row);
+                 },
+                 [&](const AssetChanged& c) { s.assets.set(c.row); },
+                 [&](const AssetAliasChanged& c) { s.assets.set_alias(c.row); },
+                 [&](const AssetAliasBound& c) { s.assets.bind(c.alias, c.asset); },
+                 [&](const AssetEventAdded& c) { s.assets.next_event_key = c.row.key + 1; },
+                 [&](const AssetQueued& c) {
+                   s.entry(c.row.dag_id).asset_queue.emplace(c.row.asset, c.row);
+                   s.agenda.dags.insert(c.row.dag_id);
+                 },
+                 [&](const AssetUnqueued& c) { s.entry(c.dag_id).asset_queue.erase(c.asset); },
+                 [&](const AssetCursorMoved& c) { s.entry(c.dag_id).asset_cursor = c.event; },
+                 [&](const PoolChanged& c) { s.set_pool(c.row); },
+                 [&](const PoolRemoved& c) {
+                   PoolState& its = s.pool(c.name);
+                   its.exists = false;
+                   its.row = {};
+                   its.row.name = c.name;
+                   its.row.slots = 0;
+                 },
+                 [&](const BackfillChanged& c) { s.set_backfill(c.row); },
+                 [](const auto&) {}},  // Settings and the audit are no part of the world.
+      change);
 }
 
 }  // namespace etesian

@@ -64,11 +64,12 @@ struct Effect {
 
 /// Everything that one event leads to.
 struct Decision {
-  std::vector<Change> changes;   ///< In the order to commit them; already applied to the world.
-  std::vector<Effect> effects;   ///< To release after the changes are durable, in this order.
-  std::optional<Error> refused;  ///< A user's command that cannot be done; then nothing changed.
-  RunKey run = 0;                ///< Created or found by TriggerRun.
-  BackfillKey backfill = 0;      ///< Created by CreateBackfill.
+  std::vector<Change> changes;    ///< In the order to commit them; already applied to the world.
+  std::vector<Effect> effects;    ///< To release after the changes are durable, in this order.
+  std::optional<Error> refused;   ///< A user's command that cannot be done; then nothing changed.
+  RunKey run = 0;                 ///< Created or found by TriggerRun.
+  BackfillKey backfill = 0;       ///< Created by CreateBackfill.
+  AssetEventKey asset_event = 0;  ///< Made by CreateAssetEvent.
 };
 
 /// Settles one event completely: what follows from it, and what follows from that (an exit makes

@@ -53,22 +53,48 @@ void dump_run(std::string& out, const Run& run) {
     for (const KnownOutput& known : outputs)
       fmt::format_to(std::back_inserter(out), "  output {}[{}].{} = {} length {}\n", key.first,
                      key.second, known.name, known.json, known.length.value_or(-1));
+  for (const auto& [key, asked] : run.questions)
+    fmt::format_to(std::back_inserter(out), "  {} (launch {}, at {})\n",
+                   to_text(Change(HumanInputChanged{asked})), to_text(asked.try_id),
+                   to_iso_z(asked.asked_at));
 }
 
 void dump_dag(std::string& out, const DagEntry& entry) {
   const bool has_limits = std::any_of(entry.limits.begin(), entry.limits.end(),
                                       [](const auto& limit) { return limit.second.active > 0; });
-  if (!entry.dag && entry.runs.empty() && !entry.cursor) return;
+  if (!entry.dag && entry.runs.empty() && !entry.cursor && entry.asset_queue.empty() &&
+      !entry.asset_cursor)
+    return;
   fmt::format_to(
       std::back_inserter(out), "dag {} version {} paused {} cursor {} runs {}: {} running\n",
       entry.id, entry.dag ? entry.dag->version() : "-", entry.is_paused,
       entry.cursor ? to_iso_z(entry.cursor->logical_date) : "-", entry.unfinished, entry.running);
   for (const Instant date : entry.dates_ahead) out += "  ahead " + to_iso_z(date) + "\n";
   for (const auto& [after, key] : entry.queued) out += fmt::format("  queued {}\n", key);
+  if (entry.asset_cursor) out += fmt::format("  asset events after {}\n", *entry.asset_cursor);
+  for (const auto& [asset, row] : entry.asset_queue)
+    out +=
+        fmt::format("  asset {} queued by {} at {}\n", asset, row.event, to_iso_z(row.queued_at));
   for (const auto& [date, run] : entry.last_runs) out += "  last " + run.row.run_id + "\n";
   if (has_limits)
     for (const auto& [task, limit] : entry.limits)
       if (limit.active > 0) out += fmt::format("  limit {} {}\n", task, limit.active);
+}
+
+void dump_assets(std::string& out, const AssetRegistry& assets) {
+  fmt::format_to(std::back_inserter(out), "next asset {} alias {} event {}\n", assets.next_key,
+                 assets.next_alias_key, assets.next_event_key);
+  for (const auto& [key, row] : assets.rows)
+    fmt::format_to(std::back_inserter(out), "{} group {} extra {} bound {} mentioned {}\n",
+                   to_text(Change(AssetChanged{row})), row.asset.group, row.asset.extra,
+                   assets.bound.contains(key) ? assets.bound.at(key) : 0,
+                   assets.mentions.contains({row.asset.name, row.asset.uri}));
+  for (const auto& [name, alias] : assets.aliases)
+    fmt::format_to(std::back_inserter(out), "alias {} '{}' group {}: {}\n", alias.row.key, name,
+                   alias.row.alias.group, fmt::join(alias.assets, ","));
+  for (const auto& [use, dags] : assets.waiting)
+    fmt::format_to(std::back_inserter(out), "waiting for {} '{}' '{}': {}\n",
+                   static_cast<int>(use.kind), use.name, use.uri, fmt::join(dags, ","));
 }
 
 /// Every task with scheduled instances waits in exactly one place.
@@ -110,6 +136,7 @@ std::string first_difference(const std::string& counted, const std::string& reco
 std::string World::dump() const {
   const State& s = *state_;
   std::string out = fmt::format("next run {} backfill {}\n", s.next_run_key, s.next_backfill_key);
+  dump_assets(out, s.assets);
   for (const auto& [id, entry] : s.dags) dump_dag(out, entry);
   for (const auto& [key, run] : s.runs) dump_run(out, *run);
   for (const TryRow& row : open_tries())
@@ -146,7 +173,18 @@ StoredState World::rows() const {
                          entry.is_paused,
                          entry.is_removed,
                          entry.cursor,
-                         {entry.dates_ahead.begin(), entry.dates_ahead.end()}});
+                         {entry.dates_ahead.begin(), entry.dates_ahead.end()},
+                         entry.asset_cursor});
+  for (const auto& [key, row] : s.assets.rows) rows.assets.push_back(row);
+  for (const auto& [name, alias] : s.assets.aliases) {
+    rows.aliases.push_back(alias.row);
+    for (const AssetKey asset : alias.assets) rows.alias_assets.push_back({alias.row.key, asset});
+  }
+  for (const auto& [id, entry] : s.dags)
+    for (const auto& [asset, row] : entry.asset_queue) rows.asset_queue.push_back(row);
+  rows.next_asset_key = s.assets.next_key;
+  rows.next_alias_key = s.assets.next_alias_key;
+  rows.next_asset_event_key = s.assets.next_event_key;
   for (const auto& [key, run] : s.runs) rows.runs.push_back(s.rows_of(*run));
   rows.open_tries = open_tries();
   rows.pools = pools();

@@ -65,6 +65,9 @@ void explain_mapping(const Run& run, TaskIndex task, std::vector<Gate>& gates) {
 void explain_rest(const Run& run, const InstanceRow& row, std::vector<Gate>& gates) {
   const bool asks = row.state == AwaitingInput;
   std::string sentence = asks ? "waits for a person's answer" : "waits for what it was deferred to";
+  const auto asked = run.questions.find({row.key.task, row.key.map_index});
+  if (asks && asked != run.questions.end() && is_current(asked->second, row))
+    sentence += fmt::format(" to '{}'", asked->second.subject);
   if (row.wake_at) sentence += fmt::format(", until {}", to_iso_z(*row.wake_at));
   gates.push_back({asks ? GateKind::Human : GateKind::Deferred, run.dag->task(row.key.task).id,
                    std::move(sentence), row.wake_at, asks ? "answer it" : ""});

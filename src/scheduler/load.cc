@@ -20,6 +20,7 @@ StoredState::ActiveRun World::State::rows_of(const Run& run) const {
     for (const KnownOutput& known : outputs)
       rows.outputs.push_back(
           {{run.row.key, key.first, key.second}, known.name, known.json, known.length});
+  for (const auto& [key, asked] : run.questions) rows.questions.push_back(asked);
   return rows;
 }
 
@@ -40,6 +41,7 @@ void World::State::put_run(StoredState::ActiveRun rows) {
   for (InstanceRow& item : rows.instances) set_instance(run, std::move(item));
   for (auto& output : rows.outputs)
     set_output(run, {output.key, std::move(output.name), std::move(output.json), output.length});
+  for (HumanInput& asked : rows.questions) set_question(run, std::move(asked));
   update_withdrawal(run);
 }
 
@@ -86,13 +88,19 @@ void World::State::forget_agenda() {
 World World::load(StoredState stored, const Moment& moment, Limits limits) {
   World world(limits);
   State& s = *world.state_;
+  for (auto& row : stored.assets) s.assets.set(std::move(row));
+  for (auto& row : stored.aliases) s.assets.set_alias(std::move(row));
+  for (const AssetAliasBound& bound : stored.alias_assets) s.assets.bind(bound.alias, bound.asset);
   for (auto& dag : stored.dags) {
     s.set_dag(dag.dag_id, std::move(dag.dag));
     DagEntry& entry = s.entry(dag.dag_id);
     entry.is_paused = dag.is_paused;
     entry.cursor = std::move(dag.cursor);
     entry.dates_ahead.insert(dag.dates_ahead.begin(), dag.dates_ahead.end());
+    entry.asset_cursor = dag.asset_cursor;
   }
+  for (AssetQueueRow& row : stored.asset_queue)
+    s.entry(row.dag_id).asset_queue.emplace(row.asset, row);
   for (auto& row : stored.pools) s.set_pool(std::move(row));
   for (auto& row : stored.backfills) s.set_backfill(std::move(row));
   for (auto& run : stored.runs) s.put_run(std::move(run));
@@ -103,6 +111,10 @@ World World::load(StoredState stored, const Moment& moment, Limits limits) {
   }
   s.past.clear();
   for (auto& fact : stored.past) s.learn(std::move(fact));
+  AssetRegistry& assets = s.assets;
+  assets.next_key = std::max(assets.next_key, stored.next_asset_key);
+  assets.next_alias_key = std::max(assets.next_alias_key, stored.next_alias_key);
+  assets.next_event_key = std::max(assets.next_event_key, stored.next_asset_event_key);
   s.next_run_key = std::max(s.next_run_key, stored.next_run_key);
   s.next_backfill_key = std::max(s.next_backfill_key, stored.next_backfill_key);
   // A world that was stored was settled; looking once at everything costs little and heals much.

@@ -25,12 +25,19 @@ void Stepper::on(const DagLoaded& e) {
   const auto found = s_.dags.find(e.dag->id());
   const bool is_known = found != s_.dags.end();
   if (is_known && found->second.dag && found->second.dag->version() == e.dag->version()) return;
+  const auto before = is_known ? found->second.dag : nullptr;
+  register_assets(e.dag->definition());
   emit(DagChanged{e.dag,
                   is_known ? found->second.is_paused : e.dag->definition().paused_on_creation});
+  update_active(before ? &before->definition() : nullptr, &e.dag->definition());
+  start_waiting_for_assets(e.dag->id());
 }
 
 void Stepper::on(const DagGone& e) {
-  if (world_.dag(e.dag_id)) emit(DagRemoved{e.dag_id});
+  const auto before = world_.dag(e.dag_id);
+  if (!before) return;
+  emit(DagRemoved{e.dag_id});
+  update_active(&before->definition(), nullptr);
 }
 
 void Stepper::on(const TimeReached&) {
@@ -75,6 +82,7 @@ Run& Stepper::create_run(RunRow row, const std::shared_ptr<const Dag>& dag) {
 void Stepper::examine_dag(const std::string& dag_id) {
   DagEntry& entry = s_.entry(dag_id);
   make_scheduled_runs(entry);
+  make_asset_run(entry);
   start_runs(entry);
   finish_backfills(dag_id);
 }

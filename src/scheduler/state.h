@@ -109,6 +109,8 @@ struct Run {
   std::vector<std::pair<std::uint32_t, std::set<std::pair<int, TaskIndex>>>> waiting;
   bool is_withdrawn = true;  ///< Its heads are not in the lines: paused, not running, or full.
   std::map<std::pair<TaskIndex, std::int32_t>, std::vector<KnownOutput>> outputs;
+  /// What its tasks ask a person: of each instance the question of the last try that asked one.
+  std::map<std::pair<TaskIndex, std::int32_t>, HumanInput> questions;
   std::optional<RunState> forced;  ///< From a stop order: how it ends after the drain.
   bool is_noted = false;
 };
@@ -125,6 +127,8 @@ struct DagEntry {
   std::set<std::pair<Instant, RunKey>> queued;  ///< Without backfills; by run_after.
   int unfinished = 0, running = 0;              ///< Without backfills.
   std::map<std::string, TaskLimit> limits;
+  std::map<AssetKey, AssetQueueRow> asset_queue;  ///< Assets that had an event since its last run.
+  std::optional<AssetEventKey> asset_cursor;      ///< Later events are for its next run.
   /// Finished runs, by logical date, that depends_on_past looks at: the newest, and the one just
   /// before each active run.
   std::map<Instant, StoredState::ActiveRun> last_runs;
@@ -141,6 +145,41 @@ struct OpenTry {
   Duration ask_at{0};         ///< Uptime of the next inquiry or offer; 0: none.
   int asked = 0;              ///< Inquiries without an answer, for the back-off.
   bool is_offer_due = false;  ///< At `ask_at` it is offered, not inquired.
+};
+
+/// The assets that are known, and who waits for them.
+struct AssetRegistry {
+  using Id = std::pair<std::string, std::string>;  ///< Name, URI.
+  struct Alias {
+    AssetAliasRow row;
+    std::set<AssetKey> assets;  ///< That it leads to.
+  };
+  std::map<AssetKey, AssetRow> rows;
+  std::map<Id, AssetKey> keys;
+  std::map<std::string, std::set<AssetKey>> by_name, by_uri;
+  std::map<std::string, Alias> aliases;
+  std::map<AssetAliasKey, std::string> alias_names;
+  std::map<AssetKey, int> bound;  ///< How many aliases lead to it.
+  std::map<Id, int> mentions;     ///< How often current DAGs name it.
+  /// DAGs by what stands in the condition of their schedule.
+  std::map<AssetUse, std::set<std::string>> waiting;
+  AssetKey next_key = 1;
+  AssetAliasKey next_alias_key = 1;
+  AssetEventKey next_event_key = 1;
+
+  const AssetRow* find(const Id& id) const;
+  const AssetRow* active_named(const std::string& name) const;
+  const AssetRow* active_at(const std::string& uri) const;
+  /// Name it somewhere: some schedule, inlet, outlet or alias does.
+  bool is_referenced(const AssetRow& row) const;
+  /// The assets that stand for `use`: more than one only for an alias.
+  std::vector<AssetKey> assets_of(const AssetUse& use) const;
+
+  void set(AssetRow row);
+  void set_alias(AssetAliasRow row);
+  void bind(AssetAliasKey alias, AssetKey asset);
+  /// Counts what the definition names `by` times more.
+  void count(const DagDefinition& definition, int by);
 };
 
 /// What may have become possible; emptied before a step ends.
@@ -167,6 +206,7 @@ struct World::State {
   std::map<std::pair<std::string, std::string>, std::vector<PastSuccess>> past;
   std::map<std::pair<std::string, std::string>, int> producers;  ///< Named in how many needs.
   std::map<std::string, std::set<std::pair<RunKey, TaskIndex>>> consumers;  ///< Waiting for a DAG.
+  AssetRegistry assets;
   std::map<const Dag*, std::weak_ptr<const Plan>> plans;
   RunKey next_run_key = 1;
   BackfillKey next_backfill_key = 1;
@@ -210,6 +250,7 @@ struct World::State {
   void set_instance(Run& run, InstanceRow row);
   void set_output(Run& run, const OutputStored& output);
   void drop_output(Run& run, const OutputsRemoved& output);
+  void set_question(Run& run, HumanInput asked);
   void open_try(TryRow row, const Moment& moment);
   void set_try(TryRow row, const Moment& moment);
   void set_pool(PoolRow row);

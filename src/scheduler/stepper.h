@@ -39,6 +39,8 @@ class Stepper {
   void on(const KillInstance& e);
   void on(const ClearInstances& e);
   void on(const SetNote& e);
+  void on(const CreateAssetEvent& e);
+  void on(const ClearAssetQueue& e);
   void on(const CreateBackfill& e);
   void on(const SetBackfill& e);
   void on(const SetPool& e);
@@ -57,6 +59,12 @@ class Stepper {
   void on(const SetRenderedMapIndex& e);
   void on(const ResumeInstance& e);
   void on(const EndInstance& e);
+  // ---- tasks that ask a person (human.cc) ----
+  void on(const AskHuman& e);
+  void on(const AnswerHuman& e);
+  const HumanInput* question_of(const InstanceRow& row) const;
+  void await_input(const InstanceKey& key);
+  void end_wait_for_input(const InstanceRow& row);
   /// The process of an SDK worker has ended: what it reported becomes true.
   void finish_worker(const OpenTry& open, Outcome outcome, InstanceRow row);
   void rest(const OpenTry& open, Outcome outcome, InstanceRow row, const WorkerReport& report);
@@ -64,6 +72,8 @@ class Stepper {
   void watch_all();
   void wake(const InstanceKey& key);
   void resume(const InstanceRow& row, std::string next_kwargs, bool failed, std::string reason);
+  /// Goes on in the method that it named, with `event` (JSON) among its arguments.
+  void resume_with_event(const InstanceRow& row, const std::string& event, std::string reason);
 
   void emit(Change change);
   void refuse(ErrorCode code, std::string message);
@@ -72,6 +82,21 @@ class Stepper {
              const std::string& details = "{}");
   void audit(const std::string& actor, const std::string& event, const InstanceKey& key,
              const std::string& details = "{}");
+
+  // ---- assets (assets.cc) ----
+  /// What a definition names becomes known before the definition does.
+  void register_assets(const DagDefinition& definition);
+  /// Each asset that a changed definition (null: none) names, or that rivals one of these, is
+  /// active again or no longer.
+  void update_active(const DagDefinition* before, const DagDefinition* after);
+  void update_active(const AssetRow& changed);
+  void start_waiting_for_assets(const std::string& dag_id);
+  /// The events that a successful task reports (WorkerReport::outlets).
+  void emit_asset_events(const InstanceKey& key, const std::string& outlets);
+  struct AssetNews;
+  AssetEventKey add_asset_event(AssetKey asset, AssetNews news);
+  AssetKey add_asset(Asset asset);
+  void make_asset_run(DagEntry& entry);
 
   // ---- consequences (stepper.cc) ----
   void settle_agenda();

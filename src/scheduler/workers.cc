@@ -183,6 +183,7 @@ void Stepper::finish_worker(const OpenTry& open, Outcome outcome, InstanceRow ro
   }
   const InstanceRow ended = row;
   close(open, std::move(outcome), std::move(row), std::move(reason));
+  if (ended.state == Success) emit_asset_events(ended.key, report->outlets);
   if (ended.state == Failed && run.dag->definition().fail_fast) stop_others_after(ended);
 }
 
@@ -213,6 +214,7 @@ void Stepper::rest(const OpenTry& open, Outcome outcome, InstanceRow row,
   close(open, std::move(outcome), std::move(row),
         fmt::format("reported {}", to_text(report.state)));
   if (report.state == Deferred) watch(*s_.find(key));
+  if (report.state == AwaitingInput) await_input(key);
 }
 
 void Stepper::watch(const InstanceRow& row) {
@@ -234,6 +236,7 @@ void Stepper::watch_all() {
 /// The time that an instance was put off to has come.
 void Stepper::wake(const InstanceKey& key) {
   const InstanceRow* found = std::as_const(s_).find(key);
+  if (found && found->state == AwaitingInput) return end_wait_for_input(InstanceRow(*found));
   if (!found || found->state != Deferred) return s_.note(key);
   const InstanceRow row = *found;
   const json::object resume_with = object_from(row.resume);
@@ -257,6 +260,14 @@ void Stepper::resume(const InstanceRow& row, std::string next_kwargs, bool faile
   moved.wake_at.reset();
   moved.resume = json::serialize(resume_with);
   move(std::move(moved), std::move(reason));
+}
+
+void Stepper::resume_with_event(const InstanceRow& row, const std::string& event,
+                                std::string reason) {
+  auto value = parse_json(event);
+  resume(row,
+         next_kwargs_with(object_from(row.resume), "event", value ? std::move(*value) : nullptr),
+         false, std::move(reason));
 }
 
 void Stepper::on(const ResumeInstance& e) {

@@ -21,7 +21,12 @@ constexpr std::array<Texts, kChangeKindCount> kTexts = {
      {"pool", "changed"},       {"pool", "removed"},
      {"variable", "changed"},   {"variable", "removed"},
      {"connection", "changed"}, {"connection", "removed"},
-     {"backfill", "changed"},   {"audit", "audited"}}};
+     {"backfill", "changed"},   {"audit", "audited"},
+     {"human_input", "asked"},  {"human_input", "answered"},
+     {"asset", "changed"},      {"asset_alias", "changed"},
+     {"asset_alias", "bound"},  {"asset_event", "added"},
+     {"asset_queue", "queued"}, {"asset_queue", "unqueued"},
+     {"asset_cursor", "moved"}, {"asset_event", "consumed"}}};
 
 }  // namespace
 
@@ -42,6 +47,10 @@ std::string_view outcome_text(ChangeKind kind, int to) {
 ChangeKind kind_of(const TryChanged& change) {
   if (change.row.outcome) return ChangeKind::TryEnded;
   return change.row.started_at ? ChangeKind::TryStarted : ChangeKind::TryOpened;
+}
+
+ChangeKind kind_of(const HumanInputChanged& change) {
+  return change.row.answer ? ChangeKind::HumanAnswered : ChangeKind::HumanAsked;
 }
 
 }  // namespace etesian

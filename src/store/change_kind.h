@@ -29,9 +29,19 @@ enum class ChangeKind : std::uint8_t {
   ConnectionChanged,
   ConnectionRemoved,
   BackfillChanged,
-  Audited
+  Audited,
+  HumanAsked,
+  HumanAnswered,
+  AssetChanged,
+  AssetAliasChanged,
+  AssetAliasBound,
+  AssetEventAdded,
+  AssetQueued,
+  AssetUnqueued,
+  AssetCursorMoved,
+  AssetEventsConsumed
 };
-inline constexpr int kChangeKindCount = 22;
+inline constexpr int kChangeKindCount = 32;
 
 /// Value of a state column of the change table that names no state.
 inline constexpr int kNoState = -1;
@@ -44,5 +54,6 @@ std::string_view outcome_text(ChangeKind kind, int to);
 
 /// The kind of a try's change: started, ended, or offered (again).
 ChangeKind kind_of(const TryChanged& change);
+ChangeKind kind_of(const HumanInputChanged& change);
 
 }  // namespace etesian

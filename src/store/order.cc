@@ -53,6 +53,32 @@ constexpr Name<BackfillColumn> kBackfillNames[] = {{"id", BackfillColumn::Key},
                                                    {"to_date", BackfillColumn::To},
                                                    {"created_at", BackfillColumn::CreatedAt},
                                                    {"completed_at", BackfillColumn::CompletedAt}};
+constexpr Name<HumanInputColumn> kHumanInputNames[] = {
+    {"ti_id", HumanInputColumn::Key},
+    {"subject", HumanInputColumn::Subject},
+    {"created_at", HumanInputColumn::AskedAt},
+    {"responded_at", HumanInputColumn::AnsweredAt},
+    {"responded_by_user_id", HumanInputColumn::AnsweredById},
+    {"responded_by_user_name", HumanInputColumn::AnsweredByName},
+    {"dag_id", HumanInputColumn::DagId},
+    {"run_id", HumanInputColumn::RunId},
+    {"task_display_name", HumanInputColumn::TaskId},
+    {"run_after", HumanInputColumn::RunAfter},
+    {"rendered_map_index", HumanInputColumn::RenderedMapIndex},
+    {"task_instance_state", HumanInputColumn::State}};
+constexpr Name<AssetColumn> kAssetNames[] = {{"id", AssetColumn::Key},
+                                             {"name", AssetColumn::Name},
+                                             {"uri", AssetColumn::Uri},
+                                             {"created_at", AssetColumn::CreatedAt},
+                                             {"updated_at", AssetColumn::UpdatedAt}};
+constexpr Name<AssetAliasColumn> kAssetAliasNames[] = {{"id", AssetAliasColumn::Key},
+                                                       {"name", AssetAliasColumn::Name}};
+constexpr Name<AssetEventColumn> kAssetEventNames[] = {
+    {"timestamp", AssetEventColumn::At},
+    {"source_dag_id", AssetEventColumn::DagId},
+    {"source_run_id", AssetEventColumn::RunId},
+    {"source_task_id", AssetEventColumn::TaskId},
+    {"source_map_index", AssetEventColumn::MapIndex}};
 constexpr Name<AuditColumn> kAuditNames[] = {
     {"id", AuditColumn::Id},         {"event_log_id", AuditColumn::Id},
     {"when", AuditColumn::At},       {"dttm", AuditColumn::At},
@@ -64,6 +90,16 @@ constexpr std::span<const Name<DagColumn>> names(DagColumn) { return kDagNames; 
 constexpr std::span<const Name<RunColumn>> names(RunColumn) { return kRunNames; }
 constexpr std::span<const Name<InstanceColumn>> names(InstanceColumn) { return kInstanceNames; }
 constexpr std::span<const Name<BackfillColumn>> names(BackfillColumn) { return kBackfillNames; }
+constexpr std::span<const Name<HumanInputColumn>> names(HumanInputColumn) {
+  return kHumanInputNames;
+}
+constexpr std::span<const Name<AssetColumn>> names(AssetColumn) { return kAssetNames; }
+constexpr std::span<const Name<AssetAliasColumn>> names(AssetAliasColumn) {
+  return kAssetAliasNames;
+}
+constexpr std::span<const Name<AssetEventColumn>> names(AssetEventColumn) {
+  return kAssetEventNames;
+}
 constexpr std::span<const Name<AuditColumn>> names(AuditColumn) { return kAuditNames; }
 
 }  // namespace
@@ -95,6 +131,10 @@ template Result<Order<DagColumn>> order_from(const Paging&);
 template Result<Order<RunColumn>> order_from(const Paging&);
 template Result<Order<InstanceColumn>> order_from(const Paging&);
 template Result<Order<BackfillColumn>> order_from(const Paging&);
+template Result<Order<HumanInputColumn>> order_from(const Paging&);
+template Result<Order<AssetColumn>> order_from(const Paging&);
+template Result<Order<AssetAliasColumn>> order_from(const Paging&);
+template Result<Order<AssetEventColumn>> order_from(const Paging&);
 template Result<Order<AuditColumn>> order_from(const Paging&);
 
 }  // namespace etesian

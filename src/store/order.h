@@ -37,6 +37,23 @@ enum class InstanceColumn {
   Elapsed
 };
 enum class BackfillColumn { Key, DagId, From, To, CreatedAt, CompletedAt };
+enum class HumanInputColumn {
+  Key,
+  Subject,
+  AskedAt,
+  AnsweredAt,
+  AnsweredById,
+  AnsweredByName,
+  DagId,
+  RunId,
+  TaskId,
+  RunAfter,
+  RenderedMapIndex,
+  State
+};
+enum class AssetColumn { Key, Name, Uri, CreatedAt, UpdatedAt };
+enum class AssetAliasColumn { Key, Name };
+enum class AssetEventColumn { At, DagId, RunId, TaskId, MapIndex };
 enum class AuditColumn { Id, At, Actor, Event, DagId, RunId, TaskId };
 
 template <class Column>
@@ -54,6 +71,10 @@ extern template Result<Order<DagColumn>> order_from(const Paging&);
 extern template Result<Order<RunColumn>> order_from(const Paging&);
 extern template Result<Order<InstanceColumn>> order_from(const Paging&);
 extern template Result<Order<BackfillColumn>> order_from(const Paging&);
+extern template Result<Order<HumanInputColumn>> order_from(const Paging&);
+extern template Result<Order<AssetColumn>> order_from(const Paging&);
+extern template Result<Order<AssetAliasColumn>> order_from(const Paging&);
+extern template Result<Order<AssetEventColumn>> order_from(const Paging&);
 extern template Result<Order<AuditColumn>> order_from(const Paging&);
 
 }  // namespace etesian

@@ -96,6 +96,64 @@ struct OutputFilter {
   bool has_values = true;      ///< False: `json` is left empty and long texts are not read.
   int limit = -1, offset = 0;  ///< -1: all.
 };
+struct HumanInputFilter {
+  std::optional<std::string> dag_id, run_id, task_id;
+  std::optional<std::string> dag_id_contains, task_id_contains, subject_contains, body_contains;
+  std::optional<std::int32_t> map_index;
+  std::vector<TaskState> states;  ///< Of the instance.
+  std::optional<bool> is_answered;
+  std::vector<std::string> answered_by_ids, answered_by_names;
+  TimeRange asked_at;
+};
+/// A question beside the instance that asks it.
+struct HumanInputSummary {
+  HumanInput row;
+  InstanceSummary instance;
+};
+struct AssetFilter {
+  std::optional<AssetKey> key;
+  std::optional<std::string> name, uri;
+  std::optional<std::string> alias;  ///< Through which it had events.
+  std::optional<std::string> name_contains, name_prefix, uri_contains, uri_prefix;
+  std::vector<std::string> dag_ids;  ///< That name it in their schedule or their tasks.
+  bool only_active = false;
+};
+/// Which DAGs and tasks name an asset; of the current versions.
+struct AssetReference {
+  std::string dag_id, task_id;  ///< Empty task: the schedule.
+  Instant created_at{}, updated_at{};
+};
+struct AssetSummary {
+  AssetRow row;
+  std::vector<AssetReference> scheduled_dags, producing_tasks, consuming_tasks;
+  std::vector<AssetAliasRow> aliases;  ///< Through which it had events.
+  std::optional<AssetEventKey> last_event;
+  std::optional<Instant> last_event_at;
+};
+struct AssetAliasFilter {
+  std::optional<AssetAliasKey> key;
+  std::optional<std::string> name_contains, name_prefix;
+};
+struct AssetEventFilter {
+  std::optional<AssetEventKey> key;
+  std::optional<AssetKey> asset;
+  std::optional<std::string> alias;  ///< Those that came through the alias of this name.
+  std::optional<std::string> dag_id, run_id, task_id;  ///< Of the task that it comes from.
+  std::optional<std::int32_t> map_index;
+  std::optional<std::string> name_contains, name_prefix;  ///< Of the asset.
+  std::optional<RunKey> consumed_by;
+  TimeRange at;
+};
+struct AssetEventSummary {
+  AssetEventRow row;
+  Asset asset;
+  std::vector<std::string> alias_names;
+  struct Consumer {
+    RunRow run;
+    bool is_triggering = false;  ///< It is the last of the events that the run consumes.
+  };
+  std::vector<Consumer> consumers;
+};
 struct AuditFilter {
   std::optional<std::string> dag_id, run_id, task_id, event, actor;
   TimeRange at;
@@ -169,6 +227,19 @@ class Store {
   virtual Result<std::vector<ConnectionRow>> connections() = 0;
   virtual Result<Listing<BackfillRow>> backfills(const std::optional<std::string>& dag_id,
                                                  const Paging& paging) = 0;
+  /// Questions of the instances' present tries (model/human_input.h).
+  virtual Result<Listing<HumanInputSummary>> human_inputs(const HumanInputFilter& filter,
+                                                          const Paging& paging) = 0;
+  /// Questions of all tries of an instance, oldest first.
+  virtual Result<std::vector<HumanInput>> human_inputs(const InstanceKey& key) = 0;
+  virtual Result<Listing<AssetSummary>> assets(const AssetFilter& filter, const Paging& paging) = 0;
+  virtual Result<Listing<AssetAliasRow>> asset_aliases(const AssetAliasFilter& filter,
+                                                       const Paging& paging) = 0;
+  virtual Result<Listing<AssetEventSummary>> asset_events(const AssetEventFilter& filter,
+                                                          const Paging& paging) = 0;
+  /// By DAG id, then asset.
+  virtual Result<std::vector<AssetQueueRow>> asset_queue(const std::optional<std::string>& dag_id,
+                                                         const std::optional<AssetKey>& asset) = 0;
   virtual Result<Listing<AuditRow>> audit(const AuditFilter& filter, const Paging& paging) = 0;
   /// Changes after `after`, oldest first, at most `count_max`.
   virtual Result<std::vector<ChangeRecord>> changes(Sequence after, std::size_t count_max) = 0;

@@ -15,6 +15,16 @@ void previous_successful_run(const CallPtr&);
 void validate_inlets_and_outlets(const CallPtr&);
 void reschedule_start_date(const CallPtr&);
 
+void ask_human(const CallPtr&);
+void answer_human(const CallPtr&);
+void get_human_answer(const CallPtr&);
+
+void get_asset_by_name(const CallPtr&);
+void get_asset_by_uri(const CallPtr&);
+void get_assets_by_alias(const CallPtr&);
+void get_events_by_asset(const CallPtr&);
+void get_events_by_alias(const CallPtr&);
+
 void count_instances(const CallPtr&);
 void instance_states(const CallPtr&);
 void previous_instance(const CallPtr&);

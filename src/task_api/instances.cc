@@ -130,14 +130,6 @@ void previous_successful_run(const CallPtr& call) {
   });
 }
 
-void validate_inlets_and_outlets(const CallPtr& call) {
-  call->in_world([call](const World& world, const Moment&) {
-    const auto answer = [call] { call->answer(ok(R"({"inactive_assets":[]})")); };
-    if (world.open_try(call->token().try_id) != nullptr) return answer();
-    with_ended(call, [answer](const EndedTry&) { answer(); });
-  });
-}
-
 /// When this try began, if it was put off since. The query's try_number is that of the first try,
 /// which the official server does not look at: its rows belong to the current one.
 void reschedule_start_date(const CallPtr& call) {

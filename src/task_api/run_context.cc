@@ -14,9 +14,7 @@ bool should_retry(const InstanceRow& instance) {
 
 }  // namespace
 
-std::string consumed_asset_events(const RunRow&) { return "[]"; }
-
-std::string run_text(const RunRow& run) {
+std::string run_text(const RunRow& run, const std::string& consumed) {
   const auto start = run.interval ? std::optional(run.interval->start) : std::nullopt;
   const auto end = run.interval ? std::optional(run.interval->end) : std::nullopt;
   return ObjectText()
@@ -33,7 +31,7 @@ std::string run_text(const RunRow& run) {
       .text("state", to_text(run.state))
       .raw("conf", run.conf.empty() ? "{}" : run.conf)
       .text_or_null("triggering_user_name", run.triggered_by)
-      .raw("consumed_asset_events", consumed_asset_events(run))
+      .raw("consumed_asset_events", consumed)
       .null("partition_key")
       .null("partition_date")
       .text_or_null("note", run.note)
@@ -41,12 +39,12 @@ std::string run_text(const RunRow& run) {
       .take();
 }
 
-std::string run_context(const RunRow& run, const InstanceRow& instance,
+std::string run_context(const RunRow& run, const std::string& consumed, const InstanceRow& instance,
                         const std::vector<std::string>& xcom_keys_to_clear) {
   std::string keys;
   for (const std::string& key : xcom_keys_to_clear) keys += (keys.empty() ? "" : ",") + quoted(key);
   ObjectText context;
-  context.raw("dag_run", run_text(run))
+  context.raw("dag_run", run_text(run, consumed))
       .number("task_reschedule_count", instance.reschedules)
       .number("max_tries", instance.max_tries)
       .raw("variables", "[]")

@@ -19,14 +19,19 @@ http::Response no_such_run(const std::string& dag_id, const std::string& run_id)
 }
 
 /// Calls `then` with the run that the path names, or answers 404.
-void with_run(const CallPtr& call, std::function<void(const RunRow&)> then) {
+void with_run(const CallPtr& call, std::function<void(Store&, const RunRow&)> then) {
   call->in_store([call, then = std::move(then)](Store& store) {
     const std::string &dag_id = call->param("dag_id"), &run_id = call->param("run_id");
     const auto run = store.run(dag_id, run_id);
-    if (run) return then(*run);
+    if (run) return then(store, *run);
     call->answer(run.error().code == ErrorCode::NotFound ? no_such_run(dag_id, run_id)
                                                          : failure(run.error()));
   });
+}
+
+void answer_run(const CallPtr& call, Store& store, const RunRow& run) {
+  const auto consumed = consumed_asset_events(store, run);
+  call->answer(consumed ? ok(run_text(run, *consumed)) : failure(consumed.error()));
 }
 
 /// What keeps a DAG from being started or cleared by a task.
@@ -77,11 +82,11 @@ void refuse_trigger(const CallPtr& call, const TriggerRun& event, const Error& e
 }  // namespace
 
 void get_run(const CallPtr& call) {
-  with_run(call, [call](const RunRow& run) { call->answer(ok(run_text(run))); });
+  with_run(call, [call](Store& store, const RunRow& run) { answer_run(call, store, run); });
 }
 
 void run_state(const CallPtr& call) {
-  with_run(call, [call](const RunRow& run) {
+  with_run(call, [call](Store&, const RunRow& run) {
     call->answer(ok(ObjectText().text("state", to_text(run.state)).take()));
   });
 }
@@ -183,7 +188,8 @@ void previous_run(const CallPtr& call) {
   call->in_store([=](Store& store) {
     const auto page = store.runs(filter, {.limit = 1, .offset = 0, .order_by = "-logical_date"});
     if (!page) return call->answer(failure(page.error()));
-    call->answer(ok(page->rows.empty() ? "null" : run_text(page->rows.front())));
+    if (page->rows.empty()) return call->answer(ok("null"));
+    answer_run(call, store, page->rows.front());
   });
 }
 

@@ -31,11 +31,13 @@ void refuse_start(const CallPtr& call, const std::string& cause) {
   });
 }
 
-/// The names of the XComs that an earlier launch of this instance has left.
+/// With the names of the XComs that an earlier launch of this instance has left.
 void answer_context(const CallPtr& call, const RunRow& run, const std::string& task_id,
                     const InstanceRow& instance) {
-  if (is_resuming(instance)) return call->answer(ok(run_context(run, instance, {})));
   call->in_store([=](Store& store) {
+    const auto consumed = consumed_asset_events(store, run);
+    if (!consumed) return call->answer(failure(consumed.error()));
+    if (is_resuming(instance)) return call->answer(ok(run_context(run, *consumed, instance, {})));
     OutputFilter filter;
     filter.dag_id = run.dag_id;
     filter.run_id = run.run_id;
@@ -46,7 +48,7 @@ void answer_context(const CallPtr& call, const RunRow& run, const std::string& t
     if (!outputs) return call->answer(failure(outputs.error()));
     std::vector<std::string> keys;
     for (const OutputRow& output : *outputs) keys.push_back(output.name);
-    call->answer(ok(run_context(run, instance, keys)));
+    call->answer(ok(run_context(run, *consumed, instance, keys)));
   });
 }
 

@@ -28,6 +28,7 @@ struct Row {
 #define TI "/execution/task-instances/{task_instance_id}"
 #define XCOM "/execution/xcoms/{dag_id}/{run_id}/{task_id}/{key*}"
 #define RUN "/execution/dag-runs/{dag_id}/{run_id}"
+#define ASK "/execution/hitlDetails/{task_instance_id}"
 
 constexpr Row kRows[] = {
     {"PATCH", TI "/run", start_instance, Who::Own},
@@ -61,8 +62,17 @@ constexpr Row kRows[] = {
     {"GET", "/execution/dag-runs/count", count_runs, Who::TaskOrHost},
     {"GET", "/execution/dag-runs/previous", previous_run, Who::TaskOrHost},
     {"GET", "/execution/dags/{dag_id}", get_dag, Who::TaskOrHost},
+    {"POST", ASK, ask_human, Who::Own, kReportBody},
+    {"PATCH", ASK, answer_human, Who::Own, kReportBody},
+    {"GET", ASK, get_human_answer, Who::Own},
+    {"GET", "/execution/assets/by-name", get_asset_by_name, Who::TaskOrHost},
+    {"GET", "/execution/assets/by-uri", get_asset_by_uri, Who::TaskOrHost},
+    {"GET", "/execution/assets/by-alias", get_assets_by_alias, Who::TaskOrHost},
+    {"GET", "/execution/asset-events/by-asset", get_events_by_asset, Who::TaskOrHost},
+    {"GET", "/execution/asset-events/by-asset-alias", get_events_by_alias, Who::TaskOrHost},
 };
 
+#undef ASK
 #undef RUN
 #undef XCOM
 #undef TI

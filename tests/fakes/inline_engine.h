@@ -60,7 +60,7 @@ class InlineEngine final : public Engine {
     auto sequence = store_->commit(items);
     if (!sequence) return on_done(sequence.error());
     if (!items.empty()) ++commits;
-    on_done(CommandDone{decision.run, decision.backfill, *sequence});
+    on_done(CommandDone{decision.run, decision.backfill, *sequence, decision.asset_event});
     for (const auto& [handle, listener] : listeners_) listener(*sequence);
   }
   void read_world(std::function<void(const World&, const Moment&)> read) override {
@@ -107,6 +107,7 @@ class InlineEngine final : public Engine {
     if (const auto* e = std::get_if<MarkRun>(&command)) return e->run;
     if (const auto* e = std::get_if<SetNote>(&command)) return e->run;
     if (const auto* e = std::get_if<RemoveRun>(&command)) return e->run;
+    if (const auto* e = std::get_if<AnswerHuman>(&command)) return e->key.run;
     if (const auto* e = std::get_if<OutputPushed>(&command)) return e->key.run;
     if (const auto* e = std::get_if<OutputDropped>(&command)) return e->key.run;
     if (const auto* e = std::get_if<SetRenderedMapIndex>(&command)) return e->key.run;

@@ -5,35 +5,6 @@
 
 namespace etesian::memory {
 
-template <class Map>
-void MemoryStore::put(Map& map, const typename Map::key_type& key,
-                      typename Map::mapped_type value) {
-  const auto found = map.find(key);
-  if (found == map.end()) {
-    undo_.emplace_back([&map, key] { map.erase(key); });
-    map.emplace(key, std::move(value));
-    return;
-  }
-  undo_.emplace_back([&map, key, old = std::move(found->second)] { map[key] = old; });
-  found->second = std::move(value);
-}
-
-template <class Map>
-void MemoryStore::drop(Map& map, const typename Map::key_type& key) {
-  const auto found = map.find(key);
-  if (found == map.end()) return;
-  undo_.emplace_back([&map, key, old = std::move(found->second)] { map[key] = old; });
-  map.erase(found);
-}
-
-template <class Map, class Matches>
-void MemoryStore::drop_where(Map& map, Matches&& matches) {
-  std::vector<typename Map::key_type> keys;
-  for (const auto& [key, value] : map)
-    if (matches(key)) keys.push_back(key);
-  for (const auto& key : keys) drop(map, key);
-}
-
 void MemoryStore::record(ChangeRecord record) {
   record.sequence = changes_.size() + 1;
   record.at = at_;
@@ -136,6 +107,7 @@ void MemoryStore::write(const DagChanged& change) {
     version.summary.relative_file = text.relative_file;
     version.summary.source = text.source;
   }
+  refer(entry, text);
   entry.version = text.version;
   entry.is_removed = false;
   entry.last_changed = at_;
@@ -148,6 +120,7 @@ void MemoryStore::write(const DagChanged& change) {
 void MemoryStore::write(const DagRemoved& change) {
   DagEntry entry = expect_dag(change.dag_id);
   entry.is_removed = true;
+  entry.references.clear();
   entry.last_changed = at_;
   put(dags_, change.dag_id, std::move(entry));
   ChangeRecord made = record_of(ChangeKind::DagRemoved, "");
@@ -216,6 +189,8 @@ void MemoryStore::write(const RunRemoved& change) {
   const auto is_of_run = [&change](const InstanceKey& key) { return key.run == change.run; };
   ChangeRecord made = record_of(ChangeKind::RunRemoved, expect_run(change.run));
   drop_where(outputs_, [&](const auto& key) { return is_of_run(key.first); });
+  drop_where(questions_, [&](const auto& key) { return is_of_run(key.first); });
+  drop(consumed_, change.run);
   drop_where(arguments_, is_of_run);
   drop_where(tries_, [&](const auto& key) { return is_of_run(std::get<0>(key)); });
   drop_where(instances_, is_of_run);

@@ -1,10 +1,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cctype>
 
+#include "store/memory/filters.h"
 #include "store/memory/memory_store.h"
-#include "store/order.h"
 #include "store/past_needs.h"
 
 namespace etesian::memory {
@@ -12,32 +11,6 @@ namespace {
 
 Error missing(std::string_view what, const std::string& name) {
   return {ErrorCode::NotFound, fmt::format("read {}: there is no '{}'", what, name)};
-}
-
-bool contains(const std::string& text, const std::optional<std::string>& part) {
-  if (!part) return true;
-  const auto is_same = [](char a, char b) {
-    return std::tolower(static_cast<unsigned char>(a)) ==
-           std::tolower(static_cast<unsigned char>(b));
-  };
-  return std::search(text.begin(), text.end(), part->begin(), part->end(), is_same) != text.end() ||
-         part->empty();
-}
-
-bool is_within(const TimeRange& range, const std::optional<Instant>& t) {
-  if (!t) return !range.gte && !range.gt && !range.lte && !range.lt;
-  return !(range.gte && *t < *range.gte) && !(range.gt && *t <= *range.gt) &&
-         !(range.lte && *t > *range.lte) && !(range.lt && *t >= *range.lt);
-}
-
-template <class T>
-bool is_among(const std::vector<T>& wanted, const T& value) {
-  return wanted.empty() || std::find(wanted.begin(), wanted.end(), value) != wanted.end();
-}
-
-template <class T>
-bool is(const std::optional<T>& wanted, const T& value) {
-  return !wanted || *wanted == value;
 }
 
 bool is_less(DagColumn column, const DagSummary& a, const DagSummary& b) {
@@ -113,21 +86,11 @@ bool is_less(AuditColumn column, const AuditRow& a, const AuditRow& b) {
   return a.id < b.id;
 }
 
-/// `rows` come in key order, which breaks ties.
 template <class Column, class Row>
 Result<Listing<Row>> page_of(std::vector<Row> rows, const Paging& paging) {
-  const auto order = order_from<Column>(paging);
-  if (!order) return order.error();
-  std::stable_sort(rows.begin(), rows.end(),
-                   [&order](const Row& a, const Row& b) { return is_less(order->column, a, b); });
-  if (order->is_descending) std::reverse(rows.begin(), rows.end());
-  Listing<Row> listing;
-  listing.total = static_cast<std::int64_t>(rows.size());
-  const auto begin = std::min(rows.size(), static_cast<std::size_t>(paging.offset));
-  const auto end = std::min(rows.size(), begin + static_cast<std::size_t>(paging.limit));
-  listing.rows.assign(std::make_move_iterator(rows.begin() + static_cast<std::ptrdiff_t>(begin)),
-                      std::make_move_iterator(rows.begin() + static_cast<std::ptrdiff_t>(end)));
-  return listing;
+  return sorted_page<Column>(
+      std::move(rows), paging,
+      [](Column column, const Row& a, const Row& b) { return is_less(column, a, b); });
 }
 
 }  // namespace
@@ -217,6 +180,23 @@ Result<RunRow> MemoryStore::run(const std::string& dag_id, const std::string& ru
   return missing("run", run_id);
 }
 
+InstanceSummary MemoryStore::instance_summary(const InstanceRow& row) {
+  const RunRow& run = runs_.at(row.key.run);
+  InstanceSummary summary;
+  summary.row = row;
+  summary.dag_id = run.dag_id;
+  summary.run_id = run.run_id;
+  summary.task_id = task_id(run, row.key.task);
+  summary.dag_version = run.dag_version;
+  summary.logical_date = run.logical_date;
+  summary.run_after = run.run_after;
+  const auto argument = arguments_.find(row.key);
+  if (argument != arguments_.end()) summary.map_arguments = argument->second;
+  const auto all = tries(row.key);
+  if (!all->empty()) summary.last_try = all->back();
+  return summary;
+}
+
 Result<Listing<InstanceSummary>> MemoryStore::instances(const InstanceFilter& filter,
                                                         const Paging& paging) {
   std::vector<InstanceSummary> rows;
@@ -230,18 +210,7 @@ Result<Listing<InstanceSummary>> MemoryStore::instances(const InstanceFilter& fi
         !is_within(filter.logical_date, run.logical_date) ||
         !is_within(filter.started_at, row.started_at) || !is_within(filter.ended_at, row.ended_at))
       continue;
-    InstanceSummary& summary = rows.emplace_back();
-    summary.row = row;
-    summary.dag_id = run.dag_id;
-    summary.run_id = run.run_id;
-    summary.task_id = task_id(run, key.task);
-    summary.dag_version = run.dag_version;
-    summary.logical_date = run.logical_date;
-    summary.run_after = run.run_after;
-    const auto argument = arguments_.find(key);
-    if (argument != arguments_.end()) summary.map_arguments = argument->second;
-    const auto all = tries(key);
-    if (!all->empty()) summary.last_try = all->back();
+    rows.push_back(instance_summary(row));
   }
   return page_of<InstanceColumn>(std::move(rows), paging);
 }
@@ -340,6 +309,8 @@ StoredState::ActiveRun MemoryStore::rows_of(const RunRow& run,
   for (const auto& [key, output] : outputs_)
     if (key.first.run == run.key)
       rows.outputs.push_back({key.first, key.second, output.json, output.length});
+  for (const auto& [key, asked] : questions_)
+    if (key.first.run == run.key) rows.questions.push_back(asked);
   return rows;
 }
 
@@ -395,6 +366,7 @@ Result<StoredState> MemoryStore::load(const DagBuilder& build, std::vector<std::
     dag.is_paused = entry.is_paused;
     dag.is_removed = entry.is_removed;
     dag.cursor = entry.cursor;
+    dag.asset_cursor = entry.asset_cursor;
     for (const auto& [key, run] : runs_)
       if (run.dag_id == id && run.logical_date &&
           (!entry.cursor || *run.logical_date > entry.cursor->logical_date))
@@ -432,6 +404,15 @@ Result<StoredState> MemoryStore::load(const DagBuilder& build, std::vector<std::
       state.last_runs.push_back(rows_of(*run, *its));
   }
   load_past(state);
+  state.assets = values(assets_);
+  state.aliases = values(aliases_);
+  for (const auto& [alias, assets] : alias_assets_)
+    for (const AssetKey asset : assets) state.alias_assets.push_back({alias, asset});
+  state.asset_queue = values(queue_);
+  const auto next_of = [](const auto& map) { return map.empty() ? 1 : map.rbegin()->first + 1; };
+  state.next_asset_key = next_of(assets_);
+  state.next_alias_key = next_of(aliases_);
+  state.next_asset_event_key = next_of(events_);
   state.pools = values(pools_);
   for (const auto& [key, row] : backfills_)
     if (!row.completed_at) state.backfills.push_back(row);

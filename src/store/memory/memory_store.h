@@ -1,6 +1,7 @@
 #pragma once
 #include <functional>
 #include <map>
+#include <set>
 #include <string>
 #include <tuple>
 #include <vector>
@@ -40,6 +41,16 @@ class MemoryStore final : public Store {
   Result<std::vector<ConnectionRow>> connections() override { return values(connections_); }
   Result<Listing<BackfillRow>> backfills(const std::optional<std::string>& dag_id,
                                          const Paging& paging) override;
+  Result<Listing<HumanInputSummary>> human_inputs(const HumanInputFilter& filter,
+                                                  const Paging& paging) override;
+  Result<std::vector<HumanInput>> human_inputs(const InstanceKey& key) override;
+  Result<Listing<AssetSummary>> assets(const AssetFilter& filter, const Paging& paging) override;
+  Result<Listing<AssetAliasRow>> asset_aliases(const AssetAliasFilter& filter,
+                                               const Paging& paging) override;
+  Result<Listing<AssetEventSummary>> asset_events(const AssetEventFilter& filter,
+                                                  const Paging& paging) override;
+  Result<std::vector<AssetQueueRow>> asset_queue(const std::optional<std::string>& dag_id,
+                                                 const std::optional<AssetKey>& asset) override;
   Result<Listing<AuditRow>> audit(const AuditFilter& filter, const Paging& paging) override;
   Result<std::vector<ChangeRecord>> changes(Sequence after, std::size_t count_max) override;
   Result<Sequence> last_sequence() override { return changes_.size(); }
@@ -61,12 +72,16 @@ class MemoryStore final : public Store {
     Instant created_at{};
     std::vector<TaskName> tasks;
   };
+  /// Why a DAG names an asset: 's'chedule, 'i'nlet or 'o'utlet; by which task.
+  using Reference = std::tuple<char, std::string, AssetKey>;
   struct DagEntry {
     bool is_paused = false, is_removed = false;
     Instant first_seen{}, last_changed{};
     std::string version;
     std::vector<Version> versions;  ///< In order of their numbers.
     std::optional<CursorMoved> cursor;
+    std::optional<AssetEventKey> asset_cursor;
+    std::map<Reference, AssetReference> references;
   };
   struct Output {
     std::string json;
@@ -112,10 +127,23 @@ class MemoryStore final : public Store {
   void write(const ConnectionRemoved& change);
   void write(const BackfillChanged& change);
   void write(const Audited& change);
+  void write(const HumanInputChanged& change);
+  void write(const AssetChanged& change);
+  void write(const AssetAliasChanged& change);
+  void write(const AssetAliasBound& change);
+  void write(const AssetEventAdded& change);
+  void write(const AssetQueued& change);
+  void write(const AssetUnqueued& change);
+  void write(const AssetCursorMoved& change);
+  void write(const AssetEventsConsumed& change);
 
   const DagEntry& expect_dag(const std::string& dag_id) const;
   const RunRow& expect_run(RunKey key) const;
   void add_version(DagEntry& entry, const Dag& dag) const;
+  void refer(DagEntry& entry, const DagDefinition& definition) const;
+  AssetSummary asset_summary(const AssetRow& row) const;
+  AssetEventSummary event_summary(const AssetEventRow& row) const;
+  InstanceSummary instance_summary(const InstanceRow& row);
   const Version* version_of(const RunRow& run) const;
   std::string task_id(const RunRow& run, TaskIndex task) const;
   ChangeRecord record_of(ChangeKind kind, const std::string& name) const;
@@ -137,6 +165,13 @@ class MemoryStore final : public Store {
   std::map<std::string, ConnectionRow> connections_;
   std::map<BackfillKey, BackfillRow> backfills_;
   std::map<std::int64_t, Audited> audit_;
+  std::map<std::pair<InstanceKey, int>, HumanInput> questions_;  ///< By instance, try number.
+  std::map<AssetKey, AssetRow> assets_;
+  std::map<AssetAliasKey, AssetAliasRow> aliases_;
+  std::map<AssetAliasKey, std::set<AssetKey>> alias_assets_;
+  std::map<AssetEventKey, AssetEventRow> events_;
+  std::map<std::pair<std::string, AssetKey>, AssetQueueRow> queue_;
+  std::map<RunKey, std::set<AssetEventKey>> consumed_;
   std::map<std::string, UserRow> users_;
   std::map<std::string, TokenRow> tokens_;
   std::vector<ChangeRecord> changes_;
@@ -144,5 +179,34 @@ class MemoryStore final : public Store {
   Instant at_{};
   std::vector<std::function<void()>> undo_;
 };
+
+template <class Map>
+void MemoryStore::put(Map& map, const typename Map::key_type& key,
+                      typename Map::mapped_type value) {
+  const auto found = map.find(key);
+  if (found == map.end()) {
+    undo_.emplace_back([&map, key] { map.erase(key); });
+    map.emplace(key, std::move(value));
+    return;
+  }
+  undo_.emplace_back([&map, key, old = std::move(found->second)] { map[key] = old; });
+  found->second = std::move(value);
+}
+
+template <class Map>
+void MemoryStore::drop(Map& map, const typename Map::key_type& key) {
+  const auto found = map.find(key);
+  if (found == map.end()) return;
+  undo_.emplace_back([&map, key, old = std::move(found->second)] { map[key] = old; });
+  map.erase(found);
+}
+
+template <class Map, class Matches>
+void MemoryStore::drop_where(Map& map, Matches&& matches) {
+  std::vector<typename Map::key_type> keys;
+  for (const auto& [key, value] : map)
+    if (matches(key)) keys.push_back(key);
+  for (const auto& key : keys) drop(map, key);
+}
 
 }  // namespace etesian::memory

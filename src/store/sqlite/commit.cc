@@ -93,12 +93,14 @@ void CommitGroup::write(const DagChanged& change) {
   db_.kept("UPDATE dag SET version = ?, is_removed = 0, last_changed = ? WHERE key = ?")
       .bind(version, at_, *dag)
       .run();
+  write_references(*dag, text);
   append({.kind = ChangeKind::DagChanged, .dag = dag, .reason = text.version});
 }
 
 void CommitGroup::write(const DagRemoved& change) {
   const Key dag = dag_key(change.dag_id);
   db_.kept("UPDATE dag SET is_removed = 1, last_changed = ? WHERE key = ?").bind(at_, dag).run();
+  db_.kept("DELETE FROM asset_reference WHERE dag = ?").bind(dag).run();
   append({.kind = ChangeKind::DagRemoved, .dag = dag});
 }
 
@@ -181,6 +183,8 @@ void CommitGroup::write(const RunRemoved& change) {
           .run(),
       "there is no such run");
   db_.kept("DELETE FROM output WHERE run = ?").bind(change.run).run();
+  db_.kept("DELETE FROM human_input WHERE run = ?").bind(change.run).run();
+  db_.kept("DELETE FROM consumed_event WHERE run = ?").bind(change.run).run();
   db_.kept("DELETE FROM map_argument WHERE run = ?").bind(change.run).run();
   db_.kept("DELETE FROM try WHERE run = ?").bind(change.run).run();
   db_.kept("DELETE FROM task_instance WHERE run = ?").bind(change.run).run();

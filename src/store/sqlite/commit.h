@@ -71,8 +71,18 @@ class CommitGroup {
   void write(const ConnectionRemoved& change);
   void write(const BackfillChanged& change);
   void write(const Audited& change);
+  void write(const HumanInputChanged& change);
+  void write(const AssetChanged& change);
+  void write(const AssetAliasChanged& change);
+  void write(const AssetAliasBound& change);
+  void write(const AssetEventAdded& change);
+  void write(const AssetQueued& change);
+  void write(const AssetUnqueued& change);
+  void write(const AssetCursorMoved& change);
+  void write(const AssetEventsConsumed& change);
 
   Key dag_key(const std::string& dag_id);
+  void write_references(Key dag, const DagDefinition& definition);
   void shrink(const TaskExpanded& change);
   void flush_instances();
   void flush_tries();

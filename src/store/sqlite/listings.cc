@@ -1,99 +1,8 @@
 // Lists with filters, order and pages.
-#include <variant>
-
 #include "store/sqlite/rows.h"
-#include "store/sqlite/sqlite_store.h"
+#include "store/sqlite/selection.h"
 
 namespace etesian::sqlite {
-namespace {
-
-/// FROM and WHERE of a list, with the values of its conditions.
-class Selection {
- public:
-  explicit Selection(Sql from) : from_(from) { from_ += " WHERE TRUE"; }
-
-  /// `condition` begins with " AND" and holds one '?'.
-  template <class T>
-  void where(Sql condition, const std::optional<T>& value) {
-    if (value) add(condition, *value);
-  }
-  template <class T>
-  void where(Sql condition, const T& value) {
-    add(condition, value);
-  }
-  /// `column` begins with " AND" and ends with "IN (". No values: no condition.
-  template <class T>
-  void where_in(Sql column, const std::vector<T>& values) {
-    if (values.empty()) return;
-    from_ += column;
-    for (std::size_t i = 0; i < values.size(); ++i) {
-      from_ += i == 0 ? Sql("?") : Sql(", ?");
-      push(values[i]);
-    }
-    from_ += ")";
-  }
-  struct Bounds {
-    Sql gte, gt, lte, lt;
-  };
-  void where_within(const Bounds& bounds, const TimeRange& range) {
-    where(bounds.gte, range.gte);
-    where(bounds.gt, range.gt);
-    where(bounds.lte, range.lte);
-    where(bounds.lt, range.lt);
-  }
-
-  std::int64_t count(Database& db) const {
-    JoinedSql sql = Sql("SELECT count(*) FROM ");
-    sql += from_;
-    Statement s = db.make(sql);
-    bind_all(s);
-    s.step();
-    return s.integer(0);
-  }
-  /// What breaks ties, in the order's direction.
-  struct KeyText {
-    Sql ascending, descending;
-  };
-  Statement page(Database& db, Sql columns, JoinedSql order, const Paging& paging) const {
-    JoinedSql sql = Sql("SELECT ");
-    sql += columns;
-    sql += " FROM ";
-    sql += from_;
-    sql += " ORDER BY ";
-    sql += order;
-    sql += " LIMIT ? OFFSET ?";
-    Statement s = db.make(sql);
-    bind_all(s);
-    s.bind(paging.limit, paging.offset);
-    return s;
-  }
-
- private:
-  template <class T>
-  void add(Sql condition, const T& value) {
-    from_ += condition;
-    push(value);
-  }
-  void push(const std::string& value) { values_.emplace_back(value); }
-  void push(Instant value) { values_.emplace_back(value.time_since_epoch().count()); }
-  void push(std::int64_t value) { values_.emplace_back(value); }
-  void push(std::int32_t value) { values_.emplace_back(std::int64_t{value}); }
-  void push(bool value) { values_.emplace_back(std::int64_t{value}); }
-  void push(RunState value) { values_.emplace_back(static_cast<std::int64_t>(value)); }
-  void push(RunType value) { values_.emplace_back(static_cast<std::int64_t>(value)); }
-  void push(TaskState value) { values_.emplace_back(static_cast<std::int64_t>(value)); }
-  void bind_all(Statement& s) const {
-    for (const auto& value : values_) std::visit([&s](const auto& v) { s.bind(v); }, value);
-  }
-
-  JoinedSql from_;
-  std::vector<std::variant<std::int64_t, std::string>> values_;
-};
-
-#define ETESIAN_BOUNDS(column)                                                                   \
-  Selection::Bounds {                                                                            \
-    " AND " column " >= ?", " AND " column " > ?", " AND " column " <= ?", " AND " column " < ?" \
-  }
 
 Sql text_of(DagColumn column) {
   switch (column) {
@@ -163,25 +72,27 @@ Sql text_of(AuditColumn column) {
   return "id";
 }
 
-/// Counts, then reads the page with `read(statement)`.
-template <class Row, class Column, class Read>
-Result<Listing<Row>> list(Database& db, const Selection& selection, const Paging& paging,
-                          Sql columns, Selection::KeyText key, Read&& read) {
-  const auto order = order_from<Column>(paging);
-  if (!order) return order.error();
-  JoinedSql order_text = text_of(order->column);
-  order_text += order->is_descending ? Sql(" DESC, ") : Sql(", ");
-  order_text += order->is_descending ? key.descending : key.ascending;
-  return guarded("list", [&] {
-    Listing<Row> listing;
-    listing.total = selection.count(db);
-    Statement s = selection.page(db, columns, order_text, paging);
-    while (s.step()) listing.rows.push_back(read(s));
-    return listing;
-  });
+InstanceSummary instance_summary(Database& db, const Statement& s) {
+  InstanceSummary summary;
+  summary.row = instance_from(s, 0);
+  summary.dag_id = s.text(kInstanceColumnCount);
+  summary.run_id = s.text(kInstanceColumnCount + 1);
+  summary.task_id = s.text(kInstanceColumnCount + 2);
+  summary.dag_version = s.text(kInstanceColumnCount + 3);
+  summary.logical_date = s.maybe_instant(kInstanceColumnCount + 4);
+  summary.run_after = s.instant(kInstanceColumnCount + 5);
+  const InstanceKey& key = summary.row.key;
+  Statement& argument =
+      db.kept("SELECT json FROM map_argument WHERE run = ? AND task = ? AND map_index = ?")
+          .bind(key.run, key.task, key.map_index);
+  while (argument.step()) summary.map_arguments = argument.text(0);
+  Statement& last = db.kept("SELECT " ETESIAN_TRY_COLUMNS " FROM " ETESIAN_TRY_TABLES
+                            " WHERE t.run = ? AND t.task = ? AND t.map_index = ? "
+                            "ORDER BY t.number DESC, t.queued_at DESC, t.id DESC LIMIT 1")
+                        .bind(key.run, key.task, key.map_index);
+  while (last.step()) summary.last_try = try_from(last, 0);
+  return summary;
 }
-
-}  // namespace
 
 Result<Listing<DagSummary>> SqliteStore::dags(const DagFilter& filter, const Paging& paging) {
   Selection selection("dag d JOIN dag_version v ON v.key = d.version");
@@ -216,10 +127,7 @@ Result<Listing<RunRow>> SqliteStore::runs(const RunFilter& filter, const Paging&
 
 Result<Listing<InstanceSummary>> SqliteStore::instances(const InstanceFilter& filter,
                                                         const Paging& paging) {
-  Selection selection(
-      "dag_run r JOIN dag d ON d.key = r.dag JOIN dag_version v ON v.key = r.version "
-      "JOIN task_instance i ON i.run = r.key "
-      "LEFT JOIN dag_task k ON k.version = r.version AND k.task = i.task");
+  Selection selection(ETESIAN_SUMMARY_TABLES);
   selection.where(" AND r.dag = (SELECT key FROM dag WHERE dag_id = ?)", filter.dag_id);
   selection.where(" AND r.run_id = ?", filter.run_id);
   selection.where(" AND k.task_id = ?", filter.task_id);
@@ -229,32 +137,11 @@ Result<Listing<InstanceSummary>> SqliteStore::instances(const InstanceFilter& fi
   selection.where_within(ETESIAN_BOUNDS("r.logical_date"), filter.logical_date);
   selection.where_within(ETESIAN_BOUNDS("i.started_at"), filter.started_at);
   selection.where_within(ETESIAN_BOUNDS("i.ended_at"), filter.ended_at);
-  const auto read = [this](const Statement& s) {
-    InstanceSummary summary;
-    summary.row = instance_from(s, 0);
-    summary.dag_id = s.text(kInstanceColumnCount);
-    summary.run_id = s.text(kInstanceColumnCount + 1);
-    summary.task_id = s.text(kInstanceColumnCount + 2);
-    summary.dag_version = s.text(kInstanceColumnCount + 3);
-    summary.logical_date = s.maybe_instant(kInstanceColumnCount + 4);
-    summary.run_after = s.instant(kInstanceColumnCount + 5);
-    const InstanceKey& key = summary.row.key;
-    Statement& argument =
-        db_.kept("SELECT json FROM map_argument WHERE run = ? AND task = ? AND map_index = ?")
-            .bind(key.run, key.task, key.map_index);
-    while (argument.step()) summary.map_arguments = argument.text(0);
-    Statement& last = db_.kept("SELECT " ETESIAN_TRY_COLUMNS " FROM " ETESIAN_TRY_TABLES
-                               " WHERE t.run = ? AND t.task = ? AND t.map_index = ? "
-                               "ORDER BY t.number DESC, t.queued_at DESC, t.id DESC LIMIT 1")
-                          .bind(key.run, key.task, key.map_index);
-    while (last.step()) summary.last_try = try_from(last, 0);
-    return summary;
-  };
   return list<InstanceSummary, InstanceColumn>(
       db_, selection, paging,
-      ETESIAN_INSTANCE_COLUMNS
-      ", d.dag_id, r.run_id, k.task_id, v.version, r.logical_date, r.run_after",
-      {"i.run, i.task, i.map_index", "i.run DESC, i.task DESC, i.map_index DESC"}, read);
+      ETESIAN_SUMMARY_COLUMNS,
+      {"i.run, i.task, i.map_index", "i.run DESC, i.task DESC, i.map_index DESC"},
+      [this](const Statement& s) { return instance_summary(db_, s); });
 }
 
 Result<std::vector<OutputRow>> SqliteStore::outputs(const OutputFilter& filter) {

@@ -55,13 +55,37 @@ void read_rows_of(Database& db, StoredState::ActiveRun& run) {
                            outputs.text(2),
                            outputs.text(3),
                            outputs.is_null(4) ? std::nullopt : std::optional(outputs.small(4))});
+  Statement& questions =
+      db.kept("SELECT " ETESIAN_HUMAN_INPUT_COLUMNS
+              " FROM human_input h WHERE h.run = ? ORDER BY h.task, h.map_index, h.try_number")
+          .bind(key);
+  while (questions.step()) run.questions.push_back(human_input_from(questions, 0));
+}
+
+void load_assets(Database& db, StoredState& state) {
+  Statement assets = db.make(Sql("SELECT " ETESIAN_ASSET_COLUMNS " FROM asset a ORDER BY a.key"));
+  while (assets.step()) state.assets.push_back(asset_from(assets, 0));
+  Statement aliases = db.make(Sql("SELECT key, name, alias_group FROM asset_alias ORDER BY key"));
+  while (aliases.step())
+    state.aliases.push_back({aliases.integer(0), {aliases.text(1), aliases.text(2)}});
+  Statement bound =
+      db.make(Sql("SELECT alias, asset FROM asset_alias_asset ORDER BY alias, asset"));
+  while (bound.step()) state.alias_assets.push_back({bound.integer(0), bound.integer(1)});
+  Statement next = db.make(
+      Sql("SELECT 1 + coalesce((SELECT max(key) FROM asset), 0), "
+          "1 + coalesce((SELECT max(key) FROM asset_alias), 0), "
+          "1 + coalesce((SELECT max(key) FROM asset_event), 0)"));
+  next.step();
+  state.next_asset_key = next.integer(0);
+  state.next_alias_key = next.integer(1);
+  state.next_asset_event_key = next.integer(2);
 }
 
 void load_dags(Database& db, DagShelf& shelf, StoredState& state,
                std::vector<std::string>& problems) {
   Statement s = db.make(
       Sql("SELECT dag_id, version, is_paused, is_removed, cursor_run_after, cursor_logical_date, "
-          "cursor_start, cursor_end FROM dag ORDER BY dag_id"));
+          "cursor_start, cursor_end, asset_cursor FROM dag ORDER BY dag_id"));
   while (s.step()) {
     StoredState::DagState& dag = state.dags.emplace_back();
     dag.dag_id = s.text(0);
@@ -70,6 +94,7 @@ void load_dags(Database& db, DagShelf& shelf, StoredState& state,
     if (!s.is_null(4))
       dag.cursor =
           CursorMoved{dag.dag_id, s.instant(4), s.instant(5), {s.instant(6), s.instant(7)}};
+    if (!s.is_null(8)) dag.asset_cursor = s.integer(8);
     Statement& ahead =
         db.kept(
               "SELECT logical_date FROM dag_run WHERE dag = (SELECT key FROM dag WHERE "
@@ -172,6 +197,11 @@ Result<StoredState> SqliteStore::load(const DagBuilder& build, std::vector<std::
     const PastNeeds needs = past_needs(state.dags);
     load_past(db_, needs, state);
     load_last_runs(db_, shelf, needs, state);
+    load_assets(db_, state);
+    if (auto rows = asset_queue({}, {}))
+      state.asset_queue = *std::move(rows);
+    else
+      throw Failure{rows.error()};
     if (auto rows = pools())
       state.pools = *std::move(rows);
     else

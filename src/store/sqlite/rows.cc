@@ -108,4 +108,46 @@ BackfillRow backfill_from(const Statement& s, int at) {
   return row;
 }
 
+namespace {
+
+template <class T>
+T value_of(Result<T> result) {
+  if (!result) throw Failure{result.error()};
+  return *std::move(result);
+}
+
+}  // namespace
+
+HumanInput human_input_from(const Statement& s, int at) {
+  HumanInput row;
+  row.instance = {s.integer(at), static_cast<TaskIndex>(s.integer(at + 1)), s.small(at + 2)};
+  row.try_number = s.small(at + 3);
+  row.try_id = s.uuid(at + 4);
+  row.options = value_of(texts_from_json(s.text(at + 5)));
+  row.subject = s.text(at + 6);
+  if (!s.is_null(at + 7)) row.body = s.text(at + 7);
+  if (!s.is_null(at + 8)) row.defaults = value_of(texts_from_json(s.text(at + 8)));
+  row.is_multiple = s.small(at + 9) != 0;
+  row.params = s.text(at + 10);
+  row.assigned = value_of(people_from_json(s.text(at + 11)));
+  row.asked_at = s.instant(at + 12);
+  if (s.is_null(at + 13)) return row;
+  HumanInput::Answer& answer = row.answer.emplace();
+  answer.at = s.instant(at + 13);
+  if (!s.is_null(at + 14)) answer.by = HumanInput::Person{s.text(at + 14), s.text(at + 15)};
+  answer.chosen = value_of(texts_from_json(s.text(at + 16)));
+  answer.params_input = s.text(at + 17);
+  return row;
+}
+
+AssetRow asset_from(const Statement& s, int at) {
+  AssetRow row;
+  row.key = s.integer(at);
+  row.asset = {s.text(at + 1), s.text(at + 2), s.text(at + 3), s.text(at + 4)};
+  row.is_active = s.small(at + 5) != 0;
+  row.created_at = s.instant(at + 6);
+  row.updated_at = s.instant(at + 7);
+  return row;
+}
+
 }  // namespace etesian::sqlite

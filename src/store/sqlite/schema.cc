@@ -99,8 +99,53 @@ CREATE TABLE token(
   created_at INTEGER NOT NULL, expires_at INTEGER NOT NULL) WITHOUT ROWID;
 )";
 
+// Questions to people, and assets. A question belongs to a try number; an event names its source
+// by text, because it outlives its run.
+constexpr Sql kInputsAndAssets = R"(
+CREATE TABLE human_input(
+  run INTEGER NOT NULL REFERENCES dag_run(key), task INTEGER NOT NULL, map_index INTEGER NOT NULL,
+  try_number INTEGER NOT NULL, try_id BLOB NOT NULL, options TEXT NOT NULL, subject TEXT NOT NULL,
+  body TEXT, defaults TEXT, is_multiple INTEGER NOT NULL, params TEXT NOT NULL,
+  assigned TEXT NOT NULL, asked_at INTEGER NOT NULL, answered_at INTEGER, answered_by TEXT,
+  answered_by_name TEXT, chosen TEXT, params_input TEXT,
+  PRIMARY KEY(run, task, map_index, try_number)) WITHOUT ROWID;
+CREATE TABLE asset(
+  key INTEGER PRIMARY KEY, name TEXT NOT NULL, uri TEXT NOT NULL, asset_group TEXT NOT NULL,
+  extra TEXT NOT NULL, is_active INTEGER NOT NULL, created_at INTEGER NOT NULL,
+  updated_at INTEGER NOT NULL, UNIQUE(name, uri));
+CREATE TABLE asset_alias(
+  key INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, alias_group TEXT NOT NULL);
+CREATE TABLE asset_alias_asset(
+  alias INTEGER NOT NULL REFERENCES asset_alias(key), asset INTEGER NOT NULL REFERENCES asset(key),
+  PRIMARY KEY(alias, asset)) WITHOUT ROWID;
+CREATE INDEX asset_alias_asset_asset ON asset_alias_asset(asset);
+CREATE TABLE asset_reference(
+  dag INTEGER NOT NULL REFERENCES dag(key), kind INTEGER NOT NULL, task_id TEXT NOT NULL,
+  asset INTEGER NOT NULL REFERENCES asset(key), created_at INTEGER NOT NULL,
+  updated_at INTEGER NOT NULL, PRIMARY KEY(dag, kind, task_id, asset)) WITHOUT ROWID;
+CREATE INDEX asset_reference_asset ON asset_reference(asset);
+CREATE TABLE asset_event(
+  key INTEGER PRIMARY KEY, asset INTEGER NOT NULL REFERENCES asset(key), at INTEGER NOT NULL,
+  extra TEXT NOT NULL, dag_id TEXT, run_id TEXT, task_id TEXT, map_index INTEGER NOT NULL,
+  partition_key TEXT);
+CREATE INDEX asset_event_asset ON asset_event(asset);
+CREATE TABLE asset_event_alias(
+  alias INTEGER NOT NULL REFERENCES asset_alias(key),
+  event INTEGER NOT NULL REFERENCES asset_event(key), PRIMARY KEY(alias, event)) WITHOUT ROWID;
+CREATE INDEX asset_event_alias_event ON asset_event_alias(event);
+CREATE TABLE asset_queue(
+  dag INTEGER NOT NULL REFERENCES dag(key), asset INTEGER NOT NULL REFERENCES asset(key),
+  event INTEGER NOT NULL REFERENCES asset_event(key), queued_at INTEGER NOT NULL,
+  PRIMARY KEY(dag, asset)) WITHOUT ROWID;
+CREATE TABLE consumed_event(
+  run INTEGER NOT NULL REFERENCES dag_run(key), event INTEGER NOT NULL REFERENCES asset_event(key),
+  PRIMARY KEY(run, event)) WITHOUT ROWID;
+CREATE INDEX consumed_event_event ON consumed_event(event);
+ALTER TABLE dag ADD COLUMN asset_cursor INTEGER;
+)";
+
 /// Steps[i] leads from version i to i + 1. Append only.
-constexpr std::array kSteps = {kFirst};
+constexpr std::array kSteps = {kFirst, kInputsAndAssets};
 
 int version_of(Database& db) {
   Statement& tables =

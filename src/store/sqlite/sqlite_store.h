@@ -13,7 +13,7 @@
 namespace etesian::sqlite {
 
 /// Store on one SQLite file. The contract is store/store.h's; bodies lie by theme: sqlite_store.cc
-/// (open, commit, accounts), load.cc, listings.cc, lookups.cc, verify.cc.
+/// (open, commit, accounts), load.cc, listings.cc, inputs_and_assets.cc, lookups.cc, verify.cc.
 class SqliteStore final : public Store {
  public:
   /// Throws Failure.
@@ -40,6 +40,16 @@ class SqliteStore final : public Store {
   Result<std::vector<ConnectionRow>> connections() override;
   Result<Listing<BackfillRow>> backfills(const std::optional<std::string>& dag_id,
                                          const Paging& paging) override;
+  Result<Listing<HumanInputSummary>> human_inputs(const HumanInputFilter& filter,
+                                                  const Paging& paging) override;
+  Result<std::vector<HumanInput>> human_inputs(const InstanceKey& key) override;
+  Result<Listing<AssetSummary>> assets(const AssetFilter& filter, const Paging& paging) override;
+  Result<Listing<AssetAliasRow>> asset_aliases(const AssetAliasFilter& filter,
+                                               const Paging& paging) override;
+  Result<Listing<AssetEventSummary>> asset_events(const AssetEventFilter& filter,
+                                                  const Paging& paging) override;
+  Result<std::vector<AssetQueueRow>> asset_queue(const std::optional<std::string>& dag_id,
+                                                 const std::optional<AssetKey>& asset) override;
   Result<Listing<AuditRow>> audit(const AuditFilter& filter, const Paging& paging) override;
   Result<std::vector<ChangeRecord>> changes(Sequence after, std::size_t count_max) override;
   Result<Sequence> last_sequence() override { return last_sequence_; }
@@ -67,6 +77,9 @@ auto guarded(std::string_view action, Body&& body) -> Result<decltype(body())> {
     return Error{failure.error.code, fmt::format("{}: {}", action, failure.error.message)};
   }
 }
+
+/// A task instance from the columns ETESIAN_SUMMARY_COLUMNS.
+InstanceSummary instance_summary(Database& db, const Statement& s);
 
 /// The DAG version that `version_key` names, with its tags. Throws Failure (NotFound).
 DagSummary dag_summary(Database& db, Key version_key);

@@ -63,11 +63,12 @@ NOT_RUN = {
     "example_python_operator": NEEDS_INDEX,
     "tutorial_taskflow_api_virtualenv": NEEDS_INDEX,
 }
-# What the engine does not do. Of example_asset_partition.py: all DAGs with partitions.
+# What the engine does not do: partitions, plugins' timetables and weight rules, asset watchers.
 REFUSED = {
     "aggregate_regional_sales", "clean_and_combine_player_stats", "compute_player_odds", "daily_inference",
-    "daily_team_a_rollup", "example_custom_weight", "example_workday_timetable", "ingest_region_stats",
-    "ingest_regional_sales", "ingest_team_a_player_stats", "live_region_player_stats", "monthly_team_a_rollup",
+    "daily_team_a_rollup", "example_asset_with_watchers", "example_custom_weight", "example_workday_timetable",
+    "ingest_region_stats", "ingest_regional_sales", "ingest_team_a_player_stats", "live_region_player_stats",
+    "monthly_team_a_rollup",
     "multi_region_player_stats", "player_odds_quality_check_wont_ever_to_trigger", "regional_stats_breakdown",
     "scatter_live_region_to_segments", "segment_region_stats_early_rollup", "segment_region_stats_rollup",
     "summarize_live_region_stats", "team_b_player_stats", "team_c_player_stats", "trailing_week_inference",
@@ -193,8 +194,9 @@ def ip_service() -> Iterator[str]:
 class Drive:
     """Runs all examples on one server. *say* gets a line of progress now and then."""
 
-    def __init__(self, rest: Rest, temporary: pathlib.Path, with_index: bool, say: Callable[[str], None]) -> None:
-        self.rest, self.temporary, self.with_index, self.say = rest, temporary, with_index, say
+    def __init__(self, rest: Rest, temporary: pathlib.Path, with_index: bool, say: Callable[[str], None],
+                 only: frozenset[str] | set[str] = frozenset()) -> None:
+        self.rest, self.temporary, self.with_index, self.say, self.only = rest, temporary, with_index, say, only
         self.manual: dict[str, str] = {}
         self.refused: dict[str, str] = {}
         self.failures: dict[str, str] = {}  # "dag.task": why it failed
@@ -223,6 +225,8 @@ class Drive:
 
     def is_run(self, dag_id: str) -> bool:
         why = NOT_RUN.get(dag_id)
+        if self.only and dag_id not in self.only:
+            return False
         return why is None or (self.with_index and why == NEEDS_INDEX)
 
     @staticmethod

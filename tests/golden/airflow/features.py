@@ -12,6 +12,7 @@ from dateutil.relativedelta import relativedelta
 from airflow.sdk import (
     DAG,
     Asset,
+    AssetAlias,
     AssetOrTimeSchedule,
     CronDataIntervalTimetable,
     CronTriggerTimetable,
@@ -48,6 +49,7 @@ schedules = {
     "once": "@once",
     "continuous": "@continuous",
     "asset": [Asset("a"), Asset("b")],
+    "asset_condition": (Asset("a") | AssetAlias("al")) & Asset.ref(name="n") & (Asset.ref(uri="s3://b/k") | Asset("a")),
     "asset_or_time": AssetOrTimeSchedule(
         timetable=CronTriggerTimetable("0 6 * * *", timezone="UTC"), assets=[Asset("a")]
     ),
@@ -102,6 +104,11 @@ with DAG("settings_of_tasks", schedule=None):
     EmptyOperator(task_id="with_failure_callback", on_failure_callback=lambda context: None)
     EmptyOperator(task_id="with_outlet", outlets=[Asset("x")])
     EmptyOperator(task_id="with_inlet", inlets=[Asset("x")])
+    BashOperator.partial(
+        task_id="mapped_with_assets",
+        outlets=[Asset("x", uri="s3://b/k", extra={"team": 1}), AssetAlias("al")],
+        inlets=[Asset.ref(name="n"), Asset.ref(uri="s3://b/l")],
+    ).expand(bash_command=["true"])
     BashOperator(
         task_id="everything",
         bash_command="true",

@@ -30,6 +30,15 @@ os.environ["AIRFLOW__CORE__LOAD_EXAMPLES"] = "False"
 
 from airflow.dag_processing.dagbag import BundleDagBag  # noqa: E402
 from airflow.models.taskinstance import TaskInstance  # noqa: E402
+from airflow.serialization.definitions.assets import (  # noqa: E402
+    SerializedAsset,
+    SerializedAssetAlias,
+    SerializedAssetAll,
+    SerializedAssetAny,
+    SerializedAssetBase,
+    SerializedAssetNameRef,
+    SerializedAssetUriRef,
+)
 from airflow.serialization.definitions.notset import NOTSET  # noqa: E402
 from airflow.serialization.definitions.param import SerializedParam  # noqa: E402
 from airflow.serialization.definitions.xcom_arg import (  # noqa: E402
@@ -39,10 +48,12 @@ from airflow.serialization.definitions.xcom_arg import (  # noqa: E402
     SchedulerZipXComArg,
 )
 from airflow.serialization.serialized_objects import (  # noqa: E402
+    BaseSerialization,
     DagSerialization,
     LazyDeserializedDAG,
     OperatorSerialization,
 )
+from airflow.timetables.simple import AssetTriggeredTimetable as AssetTriggered  # noqa: E402
 
 
 def serialized_dags(file: pathlib.Path) -> list[str]:
@@ -96,6 +107,28 @@ def schedule(timetable: Any) -> str:
     immediately = crons[0]._run_immediately
     wait = "always" if immediately is True else seconds(immediately) if isinstance(immediately, timedelta) else "-"
     return f"{text} trigger {seconds(crons[0]._interval)} immediately {wait}"
+
+
+def asset(value: SerializedAssetBase) -> str:
+    """An asset, or a condition of several."""
+    if isinstance(value, (SerializedAssetAll, SerializedAssetAny)):
+        mark = " & " if isinstance(value, SerializedAssetAll) else " | "
+        return f"({mark.join(asset(part) for part in value.objects)})"
+    if isinstance(value, SerializedAsset):
+        return f"{value.name}@{value.uri}"
+    if isinstance(value, SerializedAssetAlias):
+        return f"alias:{value.name}"
+    if isinstance(value, SerializedAssetNameRef):
+        return f"name:{value.name}"
+    assert isinstance(value, SerializedAssetUriRef)
+    return f"uri:{value.uri}"
+
+
+def assets(values: list[Any]) -> str:
+    """Inlets or outlets that matter to the scheduler; those of mapped tasks are still serialised."""
+    values = [BaseSerialization.deserialize(value) if isinstance(value, dict) else value for value in values]
+    kinds = (SerializedAsset, SerializedAssetAlias, SerializedAssetNameRef, SerializedAssetUriRef)
+    return f"[{', '.join(asset(value) for value in values if isinstance(value, kinds))}]"
 
 
 def length(value: Any) -> str:
@@ -171,6 +204,10 @@ def task_line(task: Any) -> str:
             text += f" {flag}"
     if task.inherits_from_skipmixin:
         text += " skips"
+    if task.inlets:
+        text += f" reads {assets(task.inlets)}"
+    if task.outlets:
+        text += f" writes {assets(task.outlets)}"
     if task.doc_md:
         text += f" doc {task.doc_md!r}"
     return text
@@ -192,8 +229,9 @@ def picture(text: str) -> str:
     dag = DagSerialization.from_dict(data)
     limits = dag._time_restriction
     paused = dag.is_paused_upon_creation
+    waits = f" assets {asset(dag.timetable.asset_condition)}" if isinstance(dag.timetable, AssetTriggered) else ""
     lines = [
-        f"dag {dag.dag_id}: '{dag.timetable.summary}' {schedule(dag.timetable)}",
+        f"dag {dag.dag_id}: '{dag.timetable.summary}' {schedule(dag.timetable)}{waits}",
         f"  from {when(limits.earliest)} to {when(limits.latest)}{' catchup' if limits.catchup else ''}"
         f" runs {dag.max_active_runs} tasks {dag.max_active_tasks} timeout {seconds(dag.dagrun_timeout)}"
         f"{' fail_fast' if dag.fail_fast else ''}{'' if paused is False else ' paused'}"

@@ -105,6 +105,23 @@ class ScriptedStore final : public Store {
                                          const Paging&) override {
     return none();
   }
+  Result<Listing<HumanInputSummary>> human_inputs(const HumanInputFilter&, const Paging&) override {
+    return none();
+  }
+  Result<std::vector<HumanInput>> human_inputs(const InstanceKey&) override { return none(); }
+  Result<Listing<AssetSummary>> assets(const AssetFilter&, const Paging&) override {
+    return none();
+  }
+  Result<Listing<AssetAliasRow>> asset_aliases(const AssetAliasFilter&, const Paging&) override {
+    return none();
+  }
+  Result<Listing<AssetEventSummary>> asset_events(const AssetEventFilter&, const Paging&) override {
+    return none();
+  }
+  Result<std::vector<AssetQueueRow>> asset_queue(const std::optional<std::string>&,
+                                                 const std::optional<AssetKey>&) override {
+    return none();
+  }
   Result<Listing<AuditRow>> audit(const AuditFilter&, const Paging&) override { return none(); }
   Result<std::vector<ChangeRecord>> changes(Sequence, std::size_t) override { return none(); }
   Result<Sequence> last_sequence() override { return none(); }

@@ -19,8 +19,10 @@ namespace etesian::test {
 class AirflowPicture {
  public:
   static std::string of(const DagDefinition& dag) {
-    std::string out = fmt::format("dag {}: '{}' {}\n", dag.id, dag.schedule_text,
-                                  std::visit(AirflowPicture{}, dag.schedule.kind));
+    std::string out =
+        fmt::format("dag {}: '{}' {}{}\n", dag.id, dag.schedule_text,
+                    std::visit(AirflowPicture{}, dag.schedule.kind),
+                    dag.schedule_assets ? " assets " + text(*dag.schedule_assets) : std::string());
     out += fmt::format("  from {} to {}{} runs {} tasks {} timeout {}{}{} owner {} tags [{}]{}\n",
                        when(dag.schedule.start), when(dag.schedule.end),
                        dag.schedule.catchup ? " catchup" : "", dag.max_active_runs,
@@ -73,6 +75,27 @@ class AirflowPicture {
     return fmt::format("{}", fmt::join(names, ","));
   }
 
+  static std::string text(const AssetUse& use) {
+    switch (use.kind) {
+      case AssetUse::Kind::Alias: return "alias:" + use.name;
+      case AssetUse::Kind::NameRef: return "name:" + use.name;
+      case AssetUse::Kind::UriRef: return "uri:" + use.uri;
+      case AssetUse::Kind::Asset: break;
+    }
+    return use.name + "@" + use.uri;
+  }
+  static std::string text(const AssetCondition& condition) {
+    if (condition.kind == AssetCondition::Kind::Use) return text(condition.use);
+    std::vector<std::string> parts;
+    for (const AssetCondition& part : condition.parts) parts.push_back(text(part));
+    const char* mark = condition.kind == AssetCondition::Kind::All ? " & " : " | ";
+    return fmt::format("({})", fmt::join(parts, mark));
+  }
+  static std::string text(const std::vector<AssetUse>& uses) {
+    std::vector<std::string> all;
+    for (const AssetUse& use : uses) all.push_back(text(use));
+    return fmt::format("[{}]", fmt::join(all, ", "));
+  }
   static std::string text(const LengthOf& length) {
     using Kind = LengthOf::Kind;
     if (length.kind == Kind::Literal) return std::to_string(length.literal);
@@ -127,6 +150,8 @@ class AirflowPicture {
     if (task.wait_for_downstream) out += " wait_for_downstream";
     if (task.ignore_first_depends_on_past) out += " ignore_first_depends_on_past";
     if (task.airflow->can_skip_downstream) out += " skips";
+    if (!task.inlets.empty()) out += " reads " + text(task.inlets);
+    if (!task.outlets.empty()) out += " writes " + text(task.outlets);
     if (!task.description.empty()) out += " doc " + quoted(task.description);
     return out + "\n";
   }

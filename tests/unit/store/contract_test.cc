@@ -1,3 +1,4 @@
+#include "contract/inputs_and_assets_contract.h"
 #include "contract/store_contract.h"
 
 #include <unistd.h>
