@@ -31,7 +31,7 @@ using namespace std::chrono_literals;
 constexpr std::int64_t kParseTimeoutS = 50;
 constexpr std::int64_t kParseMemoryBytes = 2LL << 30;
 /// For a start of the host and its own overhead.
-constexpr Duration kAnswerMax = std::chrono::seconds(kParseTimeoutS) + 90s;
+constexpr Duration kAnswerMax = std::chrono::seconds(kParseTimeoutS) + 400s;
 /// Where something cannot be watched, everything is looked at this often.
 constexpr int kBlindLookMs = 5000;
 /// Editors and git write in several steps: one look for all of them, after a moment of quiet, but

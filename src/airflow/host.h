@@ -20,7 +20,8 @@ struct HostOptions {
   /// Complete environment: AIRFLOW_HOME, the bundle list, the Execution API's URL and token, ….
   /// PYTHONPATH and, where it is missing, PYTHONHASHSEED are added.
   std::vector<std::pair<std::string, std::string>> environment;
-  Duration start_timeout = std::chrono::seconds(60);
+  /// A machine that is busy with much else may need minutes for what takes 2 s.
+  Duration start_timeout = std::chrono::seconds(300);
   /// Before it is started again: the first pause, doubled with each failure up to the last.
   Duration first_pause = std::chrono::milliseconds(200), last_pause = std::chrono::seconds(30);
   /// It is asked for a sign of life this often, and killed when none comes for as long while

@@ -12,7 +12,7 @@ namespace etesian::airflow {
 namespace {
 
 /// A callback may take as long as the request says; the rest is for a start of the host.
-constexpr Duration kCallbackAnswerMax = std::chrono::seconds(400);
+constexpr Duration kCallbackAnswerMax = std::chrono::seconds(700);
 constexpr std::size_t kShownMax = 2000;
 
 std::string text_at(const json::object& frame, const char* name) {
