@@ -47,15 +47,16 @@ def own_instance(client, try_id):
 
 def xcoms(client):
     place = {"dag_id": "session", "run_id": "r1", "task_id": "hold"}
-    values = [None, 1.5, "é\n", [], {"a": [1, {"b": None}]}, 2**70, {"__classname__": "builtins.tuple", "__version__": 1,
-                                                                    "__data__": [1, 2]}]
+    values = [None, 1.5, "é\n", [], {"a": [1, {"b": None}]}, 2**70,
+              {"__classname__": "builtins.tuple", "__version__": 1, "__data__": [1, 2]}]
     for key in ("plain", "a/b+c:d", "with blank", "ключ", "slice", "item/x"):
         for value in values:
             client.xcoms.set(**place, key=key, value=value)
             expect(client.xcoms.get(**place, key=key).value == value, f"XCom {key}: {value!r}")
     expect(client.xcoms.head(**place, key="plain").len == 1, "one value")
     expect(client.xcoms.get_sequence_item(**place, key="a/b+c:d", offset=-1).root == values[-1], "item")
-    expect(client.xcoms.get_sequence_slice(**place, key="plain", start=None, stop=None, step=-1).root == values[-1:], "slice")
+    backwards = client.xcoms.get_sequence_slice(**place, key="plain", start=None, stop=None, step=-1)
+    expect(backwards.root == values[-1:], "slice")
     expect(client.xcoms.get(**place, key="plain", include_prior_dates=True).value == values[-1], "prior dates")
     client.xcoms.delete(**place, key="plain")
     expect(client.xcoms.get(**place, key="plain").value is None, "deleted")
@@ -69,11 +70,11 @@ def xcoms(client):
 def settings(client):
     client.variables.set("a/b", "one\n", "text")
     expect(client.variables.get("a/b").value == "one\n", "variable")
-    client.variables.set("keys", None)
-    expect(client.variables.get("keys").value, "a variable with the name of a route")
-    listed = client.variables.keys(prefix="a", limit=1)
-    expect((listed.keys, listed.total_entries) == (["a/b"], 1), f"keys: {listed}")
-    for key in ("a/b", "a/b", "keys"):
+    client.variables.set("a/c", None)
+    expect(client.variables.get("a/c").value == "None", "a variable without a value")
+    listed = client.variables.keys(prefix="a/", limit=1)
+    expect((listed.keys, listed.total_entries) == (["a/b"], 2), f"keys: {listed}")
+    for key in ("a/b", "a/b", "a/c"):
         client.variables.delete(key)
     expect(client.variables.get("a/b").error == ErrorType.VARIABLE_NOT_FOUND, "deleted variable")
     connection = client.connections.get("db")
@@ -84,11 +85,12 @@ def settings(client):
 
 def runs_and_instances(client):
     date = datetime(2026, 3, 1, tzinfo=timezone.utc)
-    expect(client.dag_runs.trigger("other", "manual__2026-03-01T00:00:00+00:00", {"n": 1}, logical_date=date).ok, "trigger")
-    again = client.dag_runs.trigger("other", "manual__2026-03-01T00:00:00+00:00")
+    run_id = "manual__2026-03-01T00:00:00+00:00"
+    expect(client.dag_runs.trigger("other", run_id, {"n": 1}, logical_date=date).ok, "trigger")
+    again = client.dag_runs.trigger("other", run_id)
     expect(again.error == ErrorType.DAGRUN_ALREADY_EXISTS, f"trigger again: {again}")
-    expect(client.dag_runs.trigger("other", "manual__2026-03-01T00:00:00+00:00", reset_dag_run=True).ok, "reset")
-    detail = client.dag_runs.get_detail("other", "manual__2026-03-01T00:00:00+00:00")
+    expect(client.dag_runs.trigger("other", run_id, reset_dag_run=True).ok, "reset")
+    detail = client.dag_runs.get_detail("other", run_id)
     expect((detail.logical_date, detail.conf, detail.run_type.value) == (date, {"n": 1}, "operator_triggered"),
            f"run: {detail}")
     expect(client.dag_runs.get_state("session", "r1").state.value == "running", "state of the own run")

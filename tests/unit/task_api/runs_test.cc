@@ -120,7 +120,8 @@ TEST_F(TaskRuns, the_previous_run_is_the_one_before_by_date) {
 TEST_F(TaskRuns, the_previous_success_gives_its_interval) {
   const std::string line = "GET /task-instances/{id}/previous-successful-dagrun";
   const std::string none =
-      R"(200 {"data_interval_start":null,"data_interval_end":null,"start_date":null,"end_date":null})";
+      R"(200 {"data_interval_start":null,"data_interval_end":null,"start_date":null,)"
+      R"("end_date":null})";
   EXPECT_EQ(said(line), none);
   const TryRow mine = me_;
   trigger("single", "2024-08-01");
@@ -130,7 +131,8 @@ TEST_F(TaskRuns, the_previous_success_gives_its_interval) {
   trigger("single", "2024-08-03");
   start("only");
   const std::string found =
-      R"(200 {"data_interval_start":"2024-08-01T00:00:00Z","data_interval_end":"2024-08-01T00:00:00Z",)"
+      R"(200 {"data_interval_start":"2024-08-01T00:00:00Z",)"
+      R"("data_interval_end":"2024-08-01T00:00:00Z",)"
       R"("start_date":"2024-08-15T00:00:00Z","end_date":"2024-08-15T00:00:00Z"})";
   EXPECT_EQ(said(line), found);
   said("PATCH /task-instances/{id}/state", ended("success"));
