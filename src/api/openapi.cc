@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <initializer_list>
 
 #include "api/api.h"
 #include "api/routes.h"
@@ -8,6 +9,23 @@ namespace {
 
 json::object reference(std::string_view name) {
   return {{"$ref", "#/components/schemas/" + std::string(name)}};
+}
+
+json::object one_of(std::initializer_list<std::string_view> names) {
+  json::array all;
+  for (const auto name : names) all.push_back(reference(name));
+  return {{"oneOf", std::move(all)}};
+}
+
+/// The body of a bulk request: actions, and what they may be about.
+json::object bulk_type(std::string_view type) {
+  if (type == "bulk_action") {
+    return one_of({"BulkCreateAction", "BulkUpdateAction", "BulkDeleteAction"});
+  }
+  json::object entity = one_of(
+      {"VariableBody", "PoolBody", "ConnectionBody", "BulkDAGRunBody", "BulkTaskInstanceBody"});
+  entity["oneOf"].get_array().push_back(json::object{{"type", "string"}});
+  return entity;
 }
 
 json::object plain_type(const Field& field) {
@@ -23,6 +41,7 @@ json::object plain_type(const Field& field) {
   if (field.type == "bool") return {{"type", "boolean"}};
   if (field.type == "object") return {{"type", "object"}, {"additionalProperties", true}};
   if (field.type == "any") return {};
+  if (field.type.starts_with("bulk_")) return bulk_type(field.type);
   if (field.type == "task_ref") {
     return {{"oneOf", json::array{json::object{{"type", "string"}},
                                   json::object{{"type", "array"},

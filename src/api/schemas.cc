@@ -82,11 +82,13 @@ const Text kBodies[] = {
      "dry_run:bool only_failed:bool only_new:bool run_on_latest_version:bool? note:string? "
      "dag_runs:@BulkDAGRunBody* partition_key:string? partition_date_start:instant? "
      "partition_date_end:instant?"},
-    {"BulkBody", "actions:object*!"},
-    {"BulkCreateAction", "action:string! entities:any*! action_on_existence:on_existence"},
+    {"BulkBody", "actions:bulk_action*!"},
+    {"BulkCreateAction", "action:string! entities:bulk_entity*! action_on_existence:on_existence"},
     {"BulkUpdateAction",
-     "action:string! entities:any*! update_mask:string*? action_on_non_existence:on_absence"},
-    {"BulkDeleteAction", "action:string! entities:any*! action_on_non_existence:on_absence"},
+     "action:string! entities:bulk_entity*! update_mask:string*? "
+     "action_on_non_existence:on_absence"},
+    {"BulkDeleteAction",
+     "action:string! entities:bulk_entity*! action_on_non_existence:on_absence"},
     {"BulkDAGRunBody", "dag_run_id:string! dag_id:string? state:run_state_to_set? note:string?"},
     {"BulkTaskInstanceBody",
      "task_id:string! map_index:int? dag_id:string? dag_run_id:string? "

@@ -47,15 +47,17 @@ def work(api):
     expect("hello" in str(log.content), log)
 
     xcoms = airflow.XComApi(api)
-    entries = xcoms.get_xcom_entries("contract", "by-client", "~")
+    run = {"dag_id": "contract", "dag_run_id": "by-client"}
+    entries = xcoms.get_xcom_entries(task_id="~", **run)
     expect({entry.task_id for entry in entries.xcom_entries} >= {"shell", "value"}, entries)
-    expect(xcoms.get_xcom_entry("contract", "by-client", "value", "return_value").actual_instance.value == {"rows": 3},
-           "XCom")
-    text = xcoms.get_xcom_entry("contract", "by-client", "value", "return_value", stringify=True)
+    one = xcoms.get_xcom_entry(task_id="value", xcom_key="return_value", **run)
+    expect(one.actual_instance.value == {"rows": 3}, one)
+    text = xcoms.get_xcom_entry(task_id="value", xcom_key="return_value", stringify=True, **run)
     expect(text.actual_instance.value == "{'rows': 3}", text)
-    xcoms.create_xcom_entry("contract", "by-client", "shell", airflow.XComCreateBody(key="k", value=[1]))
-    xcoms.update_xcom_entry("contract", "by-client", "shell", "k", airflow.XComUpdateBody(value="v"))
-    xcoms.delete_xcom_entry("contract", "by-client", "shell", "k")
+    shell = {"task_id": "shell", **run}
+    xcoms.create_xcom_entry(x_com_create_body=airflow.XComCreateBody(key="k", value=[1]), **shell)
+    xcoms.update_xcom_entry(xcom_key="k", x_com_update_body=airflow.XComUpdateBody(value="v"), **shell)
+    xcoms.delete_xcom_entry(xcom_key="k", **shell)
 
     patched = runs.patch_dag_run("contract", "by-client", airflow.DAGRunPatchBody(note="seen"))
     expect(patched.note == "seen", patched)
