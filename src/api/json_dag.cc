@@ -193,9 +193,9 @@ json::object task_json(const DagVersion& version, TaskIndex index) {
   const auto length_or_null = [](const std::optional<Duration>& length) {
     return length ? json::value(time_delta_json(*length)) : json::value(nullptr);
   };
-  const double backoff = task.retry.airflow_exponential_backoff != 0
-                             ? task.retry.airflow_exponential_backoff
-                             : (task.retry.backoff == 1.0 ? 0.0 : task.retry.backoff);
+  // A factor of 1 is how a fixed delay is kept: Airflow shows it as 0.
+  const double factor = task.airflow ? task.retry.airflow_exponential_backoff : task.retry.backoff;
+  const double backoff = factor == 1.0 ? 0.0 : factor;
   json::object out{
       {"task_id", task.id},
       {"task_display_name", task.id},

@@ -52,7 +52,6 @@ with DAG(
         pool="p",
         pool_slots=2,
         queue="q",
-        start_date=datetime(2024, 2, 1, tzinfo=timezone.utc),
         executor="LocalExecutor",
         executor_config={"x": "y", "n": None, "f": 1.5, "t": (1, 2)},
         params={"own": 1, "count": 5},

@@ -1,4 +1,5 @@
 #include "engine/engine.h"
+#include "engine/dag_watch.h"
 
 #include <fmt/format.h>
 #include <gtest/gtest.h>
@@ -53,8 +54,8 @@ class EngineTest : public ::testing::Test {
       desk_.connect(std::move(sink));
       return std::unique_ptr<Executor>(std::make_unique<test::FakeExecutor>(desk_));
     };
-    auto engine =
-        Engine::start({}, std::move(parts));
+    parts.dag_sources.push_back(dag_watch(folder_ + "/project", parts.clock));
+    auto engine = Engine::start({}, std::move(parts));
     ASSERT_TRUE(engine) << engine.error().message;
     engine_ = std::move(*engine);
     engine_->subscribe([this](Sequence) { ring(); });

@@ -117,6 +117,7 @@ class AssetStage : public Stage {
   void end_runs(const std::string& dag_id) {
     for (const RunKey each : world.active_runs(dag_id)) {
       run = each;
+      send(WorkerStarted{launch("t").try_id, "host user 1", now});
       ends("t", 1);
     }
   }
