@@ -44,7 +44,8 @@ class Etesian:
 
     def start(self, ready=True):
         self.home.mkdir(exist_ok=True)
-        environment = dict(os.environ, ETESIAN_ADMIN_PASSWORD=PASSWORD)
+        # A home of its own: what the tester's .bashrc prints is no part of a task's output.
+        environment = dict(os.environ, ETESIAN_ADMIN_PASSWORD=PASSWORD, HOME=str(self.home))
         self.stderr = open(self.home / "server.log", "ab")
         self.process = subprocess.Popen(
             [BINARY, "up", "--home", str(self.home), "--dags", self.dags, "--port", str(self.port)],
