@@ -3,7 +3,7 @@
 
 Airflow runs as for `./dev bench airflow`, whose environments must have been made: all its components, on PostgreSQL.
 
-usage: record.py [--output expected.json]
+usage: record.py [--output expected.json] [--only DAG,…] [--python PATH]
 """
 
 from __future__ import annotations
@@ -47,7 +47,13 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--output", type=pathlib.Path, default=HERE / "expected.json")
     parser.add_argument("--seconds", type=float, default=3000)
+    parser.add_argument("--only", default="", help="record these anew, and keep what is recorded of the others")
+    parser.add_argument("--python", type=pathlib.Path, help="another interpreter with the packages of build/airflow-bench")
     arguments = parser.parse_args()
+    if arguments.python:
+        services.Airflow.python = arguments.python
+    only = {name for name in arguments.only.split(",") if name}
+    record = json.loads(arguments.output.read_text()) if only else {}
     site_packages = next((ROOT / "build/airflow/lib").glob("python3*/site-packages"))
     folder = pathlib.Path(tempfile.mkdtemp(prefix="airflow-examples-"))
     folder.chmod(0o755)
@@ -56,26 +62,43 @@ def main() -> int:
         airflow = services.Airflow(folder / "airflow", folder / "dags", postgres)
         airflow.settings |= {"AIRFLOW__CORE__PARALLELISM": "4", "AIRFLOW__WORKERS__EXECUTION_API_RETRIES": "20"}
         airflow.settings |= {name: os.environ[name] for name in PASSED_ON if name in os.environ}
-        errors = import_errors(airflow)
-        say(f"import errors: {errors}")
+        errors = record["import_errors"] if only else import_errors(airflow)
         examples.patch_files(site_packages, folder)
+        if only:
+            wanted = {record["dags"][name] for name in only}
+            for path in (folder / "dags").rglob("*.py"):
+                if str(path.relative_to(folder / "dags")) not in wanted:
+                    path.unlink()
         airflow.settings["AIRFLOW__CORE__PLUGINS_FOLDER"] = str(folder / "plugins")
         with airflow:
             airflow.launch()
-            airflow.wait_answers()
-            rest = examples.Rest(f"http://127.0.0.1:{airflow.port}", services.USER, services.PASSWORD)
+            rest = connect(f"http://127.0.0.1:{airflow.port}", arguments.seconds)
             threading.Thread(target=keep_api_server, args=(airflow,)).start()
-            wait_for_dags(rest)
-            drive = examples.Drive(rest, folder / "tmp", True, say)
+            wait_for_dags(rest, len(only) or 100)
+            drive = examples.Drive(rest, folder / "tmp", True, say, only)
             outcomes = drive.run(arguments.seconds)
             listed = {dag["dag_id"]: dag["relative_fileloc"] for dag in rest.all("/api/v2/dags", "dags")}
-            with_plugins = {row["filename"]: row["stack_trace"].strip().splitlines()[-1]
-                            for row in rest.all("/api/v2/importErrors", "import_errors")}
-    record = {"airflow": "3.3.2", "import_errors": errors, "import_errors_with_plugins": with_plugins, "dags": listed,
-              "outcomes": outcomes, "failures": drive.failures}
+    if only:
+        record["outcomes"] |= outcomes
+        record["failures"] = {name: why for name, why in record["failures"].items() if name.split(".")[0] not in only}
+        record["failures"] |= drive.failures
+    else:
+        record = {"airflow": "3.3.2", "dags": listed, "outcomes": outcomes, "failures": drive.failures,
+                  "import_errors": errors}
     arguments.output.write_text(json.dumps(record, indent=1, sort_keys=True) + "\n")
     print(f"{len(listed)} dags, {len(outcomes)} run; left in {folder}")
     return 0
+
+
+def connect(url: str, seconds: float) -> examples.Rest:
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            return examples.Rest(url, services.USER, services.PASSWORD)
+        except (OSError, examples.RestError):
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(1)
 
 
 def keep_api_server(airflow: services.Airflow) -> None:
@@ -97,10 +120,10 @@ def say(text: str) -> None:
     print(time.strftime("%H:%M:%S"), text, file=sys.stderr, flush=True)
 
 
-def wait_for_dags(rest: examples.Rest) -> None:
+def wait_for_dags(rest: examples.Rest, at_least: int) -> None:
     """Until the number of DAGs has not grown for half a minute."""
     count, since = -1, time.monotonic()
-    while time.monotonic() - since < 30 or count < 100:
+    while time.monotonic() - since < 30 or count < at_least:
         now = len(rest.all("/api/v2/dags", "dags"))
         if now != count:
             count, since = now, time.monotonic()
