@@ -427,7 +427,7 @@ void Loop::keep(Decision decision, const Moment& at, OnDone on_done) {
   for (const Effect& effect : decision.effects) after_.push_back(release(effect));
   if (!on_done) return;
   const CommandDone done{decision.run, decision.backfill, 0, decision.asset_event};
-  if (decision.changes.empty()) {
+  if (decision.changes.empty() && items_.empty()) {
     // Nothing to make durable, but what it tells of may still be on its way to the disk.
     store_->read([done, on_done](Store&) { on_done(done); });
     return;
