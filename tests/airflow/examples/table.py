@@ -45,6 +45,15 @@ def outcome_text(kinds: dict[str, list[dict[str, Any]]]) -> str:
     return f"{runs[0]['state']}: {told}" if told else runs[0]["state"]
 
 
+def reason(dag_id: str, there: dict[str, Any], failures: dict[str, str]) -> str:
+    """Why the manual run failed in Airflow, in a few words; empty when it did not."""
+    runs = there.get("manual", [])
+    if not runs or runs[0]["state"] != "failed":
+        return ""
+    found = [failures.get(f"{dag_id}.{task}", "") for task, state in runs[0]["tasks"].items() if state.startswith("failed")]
+    return "; ".join(f"`{text[:90]}`".replace("|", "/") for text in found if text)
+
+
 def differences(there: dict[str, Any], here: dict[str, Any]) -> list[str]:
     """What is not the same, one sentence for each kind of run or task."""
     found = []
@@ -76,12 +85,16 @@ def main() -> int:
         elif dag_id not in seen["outcomes"]:
             verdict, why = "not run", examples.NOT_RUN[dag_id]
         elif different := differences(there, seen["outcomes"][dag_id]):
-            verdict, why = "differs", "; ".join(different)
+            verdict, why = "differs", examples.DIFFERENT.get(dag_id, "; ".join(different))
         else:
             verdict, why = "same", ""
+            if examples.NOT_RUN.get(dag_id) == examples.NEEDS_INDEX:
+                why = f"tried by hand, for it {examples.NEEDS_INDEX}"
         counts[verdict] += 1
-        shown = f"**{verdict}**: {why}" if why else verdict
-        rows.append(f"| {file} | {dag_id} | {outcome_text(there)} | {shown} |")
+        shown = (verdict if verdict == "same" else f"**{verdict}**") + (f": {why}" if why else "")
+        because = reason(dag_id, there, recorded["failures"])
+        told = outcome_text(there) + (f" ({because})" if because else "")
+        rows.append(f"| {file} | {dag_id} | {told} | {shown} |")
     summary = ", ".join(f"{count} {verdict}" for verdict, count in counts.items() if count)
     sys.stdout.write(f"{HEAD}{len(rows)} DAGs: {summary}.\n\n| file | DAG | in Airflow | here |\n| --- | --- | --- | --- |\n")
     sys.stdout.write("\n".join(rows) + "\n")
