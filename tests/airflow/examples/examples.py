@@ -1,6 +1,6 @@
 """The example DAGs of Airflow's own packages: copied, run through REST API v2, and told as outcomes.
 
-The same code drives Airflow (record.py) and Etesian (tests/integration/airflow_examples_test.py). Standard library only.
+The same code drives Airflow (record.py) and Etesian (tests/integration/airflow_examples_test.py). Standard library.
 """
 
 from __future__ import annotations
@@ -337,6 +337,7 @@ class Drive:
             details = line.get("error_detail") if isinstance(line, dict) else None
             if details:
                 return f"{details[0]['exc_type']}: {details[0]['exc_value']}".partition("\n")[0]
-        errors = [line["event"] for line in lines if isinstance(line, dict) and line.get("level") in ("error", "critical")]
+        events = [line for line in lines if isinstance(line, dict)]
+        errors = [line["event"] for line in events if line.get("level") in ("error", "critical")]
         told = errors or [json.dumps(line) for line in lines]
         return told[-1].partition("\n")[0] if told else "an empty log"

@@ -48,7 +48,7 @@ def main() -> int:
     parser.add_argument("--output", type=pathlib.Path, default=HERE / "expected.json")
     parser.add_argument("--seconds", type=float, default=3000)
     parser.add_argument("--only", default="", help="record these anew, and keep what is recorded of the others")
-    parser.add_argument("--python", type=pathlib.Path, help="another interpreter with the packages of build/airflow-bench")
+    parser.add_argument("--python", type=pathlib.Path, help="another one with the packages of build/airflow-bench")
     arguments = parser.parse_args()
     if arguments.python:
         services.Airflow.python = arguments.python
@@ -102,7 +102,7 @@ def connect(url: str, seconds: float) -> examples.Rest:
 
 
 def keep_api_server(airflow: services.Airflow) -> None:
-    """Start the API server again when it dies by itself, which was seen (a segmentation fault); workers outwait that."""
+    """Start the API server again when it dies by itself, which was seen (by SIGSEGV); workers outwait that."""
     component = airflow.components()["api-server"]
     pid = airflow.pids["api-server"]
     while os.path.exists(f"/proc/{pid}"):

@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Write docs/airflow-examples.md from what Airflow did and what was seen here.
 
-usage: table.py SEEN.json    (ETESIAN_EXAMPLES_OUT of tests/integration/airflow_examples_test.py) > docs/airflow-examples.md
+usage: table.py SEEN.json > docs/airflow-examples.md
+SEEN.json is what tests/integration/airflow_examples_test.py writes to ETESIAN_EXAMPLES_OUT.
 """
 
 from __future__ import annotations
@@ -50,7 +51,8 @@ def reason(dag_id: str, there: dict[str, Any], failures: dict[str, str]) -> str:
     runs = there.get("manual", [])
     if not runs or runs[0]["state"] != "failed":
         return ""
-    found = [failures.get(f"{dag_id}.{task}", "") for task, state in runs[0]["tasks"].items() if state.startswith("failed")]
+    failed = [task for task, state in runs[0]["tasks"].items() if state.startswith("failed")]
+    found = [failures.get(f"{dag_id}.{task}", "") for task in failed]
     return "; ".join(f"`{text[:90]}`".replace("|", "/") for text in found if text)
 
 
@@ -96,7 +98,8 @@ def main() -> int:
         told = outcome_text(there) + (f" ({because})" if because else "")
         rows.append(f"| {file} | {dag_id} | {told} | {shown} |")
     summary = ", ".join(f"{count} {verdict}" for verdict, count in counts.items() if count)
-    sys.stdout.write(f"{HEAD}{len(rows)} DAGs: {summary}.\n\n| file | DAG | in Airflow | here |\n| --- | --- | --- | --- |\n")
+    sys.stdout.write(f"{HEAD}{len(rows)} DAGs: {summary}.\n\n")
+    sys.stdout.write("| file | DAG | in Airflow | here |\n| --- | --- | --- | --- |\n")
     sys.stdout.write("\n".join(rows) + "\n")
     return 0
 
