@@ -1,160 +1,212 @@
 #!/usr/bin/env python3
 """Benchmarks of the whole: each figure beside the floor of this machine, measured in the same run.
 
-usage: ./dev bench [NAME ...] [--rounds N]
+usage: ./dev bench [ROW ...] [--rounds N] [--size SIZE] [-o table|json] [--json FILE] [--write FILE]
 
-throughput   10 DAGs x 100 x /bin/true: API trigger -> every change durable -> logs captured -> run success
+throughput   1,000 commands through the API, in seven shapes of DAG, and as shell commands beside ninja
 hop          a linear chain of 1,000
 first-byte   POST trigger -> first byte of the task's output
-memory       server + agent, idle
+logs         300 MB of lines captured
+decide       100,000 tasks over an executor that answers at once
+cron         next fire times, beside croniter
+schedules    many DAGs due in one second; lateness of one       (heavy)
+recovery     kill -9 -> first new task started                  (heavy)
+scale        history, one large DAG, many waiting tasks         (heavy)
+memory       idle, DAGs, running tasks, after many tasks        (heavy)
+load         files to DAGs, rescan, edit, restart               (heavy)
 start        exec of `etesian up` -> ready
+
+A ratio is ours by the floor, or by the limit that stands for one. The rows take turns within a round, so that a slow
+minute of the machine meets each. Heavy rows have at most 3 rounds. Leave the machine alone meanwhile.
 """
+from __future__ import annotations
+
 import argparse
+import contextlib
+import datetime
 import json
 import os
 import pathlib
+import platform
 import shutil
+import signal
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
+import traceback
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT / "tests/integration"))
-from etesian import Etesian, wait_until, write_project  # noqa: E402
+import rows
+from rows.row import SIZES, Bench, Figure, Line
 
-FLOOR = ROOT / "build/release/bin/agent_floor"
-
-
-def floor(kind, count):
-    return json.loads(subprocess.run([FLOOR, kind, str(count)], check=True, capture_output=True, text=True).stdout)
+ROUNDS = 7
+HEAVY_ROUNDS = 3
+BEGIN, END = "<!-- bench: begin -->", "<!-- bench: end -->"
 
 
-def project(folder):
-    dags = {}
-    for d in range(10):
-        tasks = "".join(f"  t{t}: {{run: [/bin/true]}}\n" for t in range(100))
-        dags[f"flat_{d}"] = f"dag: flat_{d}\nhow: {{max_active_tasks: 1000}}\ntasks:\n{tasks}"
-    chain = "".join(f"  t{t}: {{run: [/bin/true]" + (f", after: t{t - 1}" if t else "") + "}\n" for t in range(1000))
-    dags["chain"] = f"dag: chain\ntasks:\n{chain}"
-    dags["byte"] = "dag: byte\ntasks:\n  t: {run: [echo, first]}\n"
-    return write_project(folder, dags)
+def cpu_model() -> str:
+    for line in pathlib.Path("/proc/cpuinfo").read_text().splitlines():
+        if line.startswith("model name"):
+            return line.split(":", 1)[1].strip()
+    return platform.machine()
 
 
-def seconds_of(run):
-    def parse(text):
-        return time.mktime(time.strptime(text[:19], "%Y-%m-%dT%H:%M:%S")) + float("0" + text[19:].rstrip("Z") or 0)
-    return parse(run["end_date"]) - parse(run["queued_at"]), parse(run["queued_at"]), parse(run["end_date"])
+def fdatasync_ms(folder: pathlib.Path, samples: int = 100) -> float:
+    """Median of a 4 KiB append made durable."""
+    took = []
+    with open(folder / "fdatasync", "wb", buffering=0) as file:
+        for _ in range(samples):
+            begin = time.perf_counter()
+            file.write(bytes(4096))
+            os.fdatasync(file.fileno())
+            took.append(time.perf_counter() - begin)
+    return statistics.median(took) * 1000
 
 
-def wait_all(etesian, runs):
-    for dag_id, run_id in runs:
-        wait_until(lambda: etesian.run(dag_id, run_id)["state"] in ("success", "failed"), 300, f"{dag_id} to end")
-        state = etesian.run(dag_id, run_id)["state"]
-        if state != "success":
-            raise SystemExit(f"{dag_id}/{run_id} is {state}: a benchmark of failures says nothing")
+def describe_machine(folder: pathlib.Path) -> dict:
+    memory_kib = int(pathlib.Path("/proc/meminfo").read_text().split()[1])
+    return {"date": datetime.date.today().isoformat(), "cpu": cpu_model(), "cpus": os.cpu_count(),
+            "memory_gib": round(memory_kib / 1024 / 1024), "kernel": f"{platform.system()} {platform.release()}",
+            "fdatasync_ms": round(fdatasync_ms(folder), 3)}
 
 
-def throughput(etesian):
-    bare = floor("spawn-floor", 1000)["tasks_per_s"]
-    runs = [(f"flat_{d}", etesian.trigger(f"flat_{d}")) for d in range(10)]
-    wait_all(etesian, runs)
-    spans = [seconds_of(etesian.run(*run)) for run in runs]
-    ours = 1000 / (max(s[2] for s in spans) - min(s[1] for s in spans))
-    return ours, bare, ours / bare
+def summary(line: Line, figures: list[Figure]) -> dict:
+    ours, floors, ratios = ([getattr(figure, name) for figure in figures] for name in ("ours", "floor", "ratio"))
+    ratio = statistics.median(ratios)
+    return {"work": line.work, "unit": line.unit, "floor_is": line.floor, "goal": str(line.goal), "rounds": len(figures),
+            "min": min(ours), "median": statistics.median(ours), "max": max(ours), "floor": statistics.median(floors),
+            "ratio": ratio, "ratio_min": min(ratios), "ratio_max": max(ratios),
+            "verdict": "ok" if line.goal.is_met(ratio) else "missed", "ours_all": ours, "floor_all": floors}
 
 
-def hop(etesian):
-    bare = 1000 / floor("hop-floor", 1000)["tasks_per_s"]
-    run = ("chain", etesian.trigger("chain"))
-    wait_all(etesian, [run])
-    ours = seconds_of(etesian.run(*run))[0]
-    return ours, bare, ours / bare
+class Campaign:
+    """All rows asked for, round by round; one that fails leaves the others alone."""
+
+    def __init__(self, names: list[str], rounds: int, bench: Bench):
+        self.names, self.bench = names, bench
+        self.rounds = {name: min(rounds, HEAVY_ROUNDS) if rows.ALL[name].is_heavy else rounds for name in names}
+        self.figures: dict[str, list[Figure]] = {line: [] for name in names for line in rows.ALL[name].lines}
+        self.failures: dict[str, str] = {}
+
+    def measure(self) -> None:
+        with contextlib.ExitStack() as stack:
+            running = {}
+            for name in self.names:
+                running[name] = stack.enter_context(contextlib.closing(rows.ALL[name].measure(self.bench)))
+            for number in range(1, max(self.rounds.values()) + 1):
+                for name in self.names:
+                    if number <= self.rounds[name] and name not in self.failures:
+                        print(f"round {number} of {self.rounds[name]}: {name}", file=sys.stderr, flush=True)
+                        self.measure_one(name, running[name])
+                    if number == self.rounds[name]:
+                        running[name].close()  # What it keeps open is in nobody's way any longer.
+
+    def measure_one(self, name: str, running: rows.row.Rounds) -> None:
+        try:
+            for line, figure in next(running).items():
+                self.figures[line].append(figure)
+        except Exception as error:  # The other rows are still worth having.
+            traceback.print_exc()
+            self.failures[name] = f"{type(error).__name__}: {error}"
+
+    def report(self, machine: dict) -> dict:
+        lines = {line: summary(rows.ALL[name].lines[line], self.figures[line])
+                 for name in self.names for line in rows.ALL[name].lines if self.figures[line]}
+        return {"machine": machine, "size": self.bench.size, "rows": lines, "failures": self.failures}
 
 
-def first_byte(etesian):
-    bare = 1 / floor("hop-floor", 100)["tasks_per_s"]
-    times = []
-    for _ in range(20):
-        begin = time.time()
-        run_id = etesian.trigger("byte")
-        etesian.wait_run("byte", run_id)
-        line = etesian.get(f"/api/v2/dags/byte/dagRuns/{run_id.replace('+', '%2B')}/taskInstances/t/logs/1", map_index=-1)["content"]
-        stamp = next(l["timestamp"] for l in line if l["event"] == "first")
-        whole = time.mktime(time.strptime(stamp[:19], "%Y-%m-%dT%H:%M:%S")) - time.timezone + float("0" + stamp[19:].rstrip("Z"))
-        times.append(whole - begin)
-    ours = statistics.median(times)
-    return ours, bare, ours / bare
+def number(value: float) -> str:
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}" if value else "0"
 
 
-def rss_mib(pid):
-    for line in pathlib.Path(f"/proc/{pid}/status").read_text().splitlines():
-        if line.startswith("VmRSS"):
-            return int(line.split()[1]) / 1024
-    return 0
+def sentence_about(report: dict) -> str:
+    machine = report["machine"]
+    size = "" if report["size"] == "usual" else f", size {report['size']}"
+    return (f"{machine['date']}; {machine['cpus']} × {machine['cpu']}, {machine['memory_gib']} GiB, {machine['kernel']}; "
+            f"a 4 KiB append with fdatasync takes {machine['fdatasync_ms']:g} ms{size}")
 
 
-def memory(folder):
-    with Etesian(folder / "empty", home=folder / "home-memory") as etesian:
-        wait_until(lambda: etesian.agent_pid() is not None, 10, "the agent")
-        time.sleep(1)
-        server, agent = rss_mib(etesian.process.pid), rss_mib(etesian.agent_pid())
-        return server + agent, 32.0, (server + agent) / 32
+COLUMNS = ("name", "min", "median", "max", "unit", "floor", "ratio", "goal", "verdict", "rounds")
 
 
-def start(folder):
-    bare = 0.2
-    home = folder / "home-start"
-    with Etesian(folder / "empty", home=home):
-        pass
-    etesian = Etesian(folder / "empty", home=home)
-    begin = time.monotonic()
-    etesian.start(ready=False)
-    etesian.wait_ready()
-    took = time.monotonic() - begin
-    etesian.close()
-    return took, bare, took / bare
+def cells(name: str, row: dict) -> list[str]:
+    return [name, *(number(row[column]) for column in ("min", "median", "max")), row["unit"], number(row["floor"]),
+            number(row["ratio"]), row["goal"], row["verdict"], str(row["rounds"])]
 
 
-ROWS = {  # name: (what, unit of ours, what the floor is, goal)
-    "throughput": ("10 DAGs x 100 x /bin/true", "tasks/s", "bare spawn + 2 pipes + reap, 2 threads", "above 0.4"),
-    "hop": ("linear chain of 1,000", "s", "bare sequential spawn + wait", "below 3"),
-    "first-byte": ("POST trigger to first byte", "s", "bare spawn + wait", ""),
-    "memory": ("server + agent, idle", "MiB", "32 MiB", "below 1"),
-    "start": ("exec to ready", "s", "0.2 s", ""),
-}
+def print_table(report: dict) -> None:
+    print(sentence_about(report))
+    table = [list(COLUMNS), *(cells(name, row) for name, row in report["rows"].items())]
+    widths = [max(map(len, column)) for column in zip(*table)]
+    for i, line in enumerate(table):
+        text = "  ".join(cell.ljust(width) if column in (0, 4, 7, 8) else cell.rjust(width)
+                         for column, (cell, width) in enumerate(zip(line, widths)))
+        work = list(report["rows"].values())[i - 1] if i else None
+        print(text + (f"   {work['work']}; floor: {work['floor_is']}" if work else ""))
+    for name, failure in report["failures"].items():
+        print(f"{name}: failed: {failure}")
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("names", nargs="*", default=[], choices=[*ROWS, []], metavar="NAME")
-    parser.add_argument("--rounds", type=int, default=7)
+def markdown(report: dict) -> str:
+    head = ["name", "work", "min", "median", "max", "floor", "ratio", "goal", "verdict", "rounds"]
+    lines = [sentence_about(report) + ".", "", "| " + " | ".join(head) + " |", "| --- " * len(head) + "|"]
+    for name, row in report["rows"].items():
+        unit = f", {row['unit']}" if row["unit"] else ""
+        lines.append("| " + " | ".join([
+            name, row["work"] + unit, number(row["min"]), number(row["median"]), number(row["max"]),
+            f"{number(row['floor'])} ({row['floor_is']})", number(row["ratio"]), row["goal"], row["verdict"],
+            str(row["rounds"])]) + " |")
+    return "\n".join(lines) + "\n"
+
+
+def write_between_markers(path: pathlib.Path, text: str) -> None:
+    before, begin, rest = path.read_text().partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not begin or not end:
+        raise SystemExit(f"write {path}: there is no '{BEGIN}' with an '{END}' after it")
+    path.write_text(f"{before}{BEGIN}\n{text}{END}{after}")
+
+
+def parse_arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter,
+                                     usage=argparse.SUPPRESS)
+    parser.add_argument("rows", nargs="*", metavar="ROW", help="all unless named")
+    parser.add_argument("--rounds", type=int, default=ROUNDS, help=f"default {ROUNDS}; heavy rows at most {HEAVY_ROUNDS}")
+    parser.add_argument("--size", choices=SIZES, default="usual",
+                        help="small: only to try the benchmark itself; full: what takes long")
+    parser.add_argument("--folder", type=pathlib.Path, help="on the disk to measure (default: the temporary folder)")
+    parser.add_argument("-o", "--output", choices=("table", "json"), default="table")
+    parser.add_argument("--json", type=pathlib.Path, metavar="FILE", help="every single figure")
+    parser.add_argument("--write", type=pathlib.Path, metavar="FILE", help=f"the table, between '{BEGIN}' and '{END}'")
     options = parser.parse_args()
-    names = options.names or list(ROWS)
-    folder = pathlib.Path(tempfile.mkdtemp(prefix="etesian-bench-"))
-    write_project(folder / "empty", {})
-    results = {name: [] for name in names}
+    if unknown := [name for name in options.rows if name not in rows.ALL]:
+        parser.error(f"there is no row {', '.join(unknown)}; there are {', '.join(rows.ALL)}")
+    if options.rounds < 1:
+        parser.error("--rounds: at least 1")
+    return options
+
+
+def main() -> int:
+    options = parse_arguments()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("stopped"))  # What runs is ended, what was written removed.
+    folder = pathlib.Path(tempfile.mkdtemp(prefix="etesian-bench-", dir=options.folder))
     try:
-        with Etesian(project(folder / "project"), home=folder / "home") as etesian:
-            for _ in range(options.rounds):  # Interleaved: a slow minute of the machine meets every row.
-                for name, measure in (("throughput", throughput), ("hop", hop), ("first-byte", first_byte)):
-                    if name in names:
-                        results[name].append(measure(etesian))
-        for name, measure in (("memory", memory), ("start", start)):
-            if name in names:
-                for _ in range(min(options.rounds, 3)):
-                    results[name].append(measure(folder))
+        machine = describe_machine(folder)
+        campaign = Campaign(options.rows or list(rows.ALL), options.rounds, Bench(folder, options.size))
+        campaign.measure()
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-    print(f"{'':12} {'min':>10} {'median':>10} {'max':>10}  {'floor':>10} {'ratio':>7}  goal")
-    for name in names:
-        what, unit, floor_name, goal = ROWS[name]
-        ours, bare, ratio = (sorted(column) for column in zip(*results[name]))
-        middle = [statistics.median(column) for column in (ours, bare, ratio)]
-        print(f"{name:12} {ours[0]:10.4g} {middle[0]:10.4g} {ours[-1]:10.4g}  {middle[1]:10.4g} {middle[2]:7.2f}  {goal}"
-              f"   {what}, {unit}; floor: {floor_name}")
+    report = campaign.report(machine)
+    if options.json:
+        options.json.write_text(json.dumps(report, indent=1) + "\n")
+    if options.write:
+        write_between_markers(options.write, markdown(report))
+    if options.output == "json":
+        print(json.dumps(report, indent=1))
+    else:
+        print_table(report)
+    return 1 if report["failures"] else 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())
