@@ -78,7 +78,7 @@ def seconds_until_all_are_made(bench: Bench, number: int) -> float:
         if etesian.count("/api/v2/dags/~/dagRuns") or time.time() > due.timestamp() - 1:
             raise RuntimeError(f"{number} DAGs were not loaded within {loading:g} s, when they were due")
         time.sleep(due.timestamp() - time.time())
-        until(lambda: etesian.count("/api/v2/dags/~/dagRuns") == number, "all runs to be there", every_s=0.01,
+        until(lambda: etesian.count("/api/v2/dags/~/dagRuns") == number, "all runs to be there", every_s=0.02,
               within_s=60)
         took = time.time() - due.timestamp()
     shutil.rmtree(folder)
