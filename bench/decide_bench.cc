@@ -201,13 +201,12 @@ class Bench {
   long commits() const { return commits_; }
 
  private:
-  /// No run is left in the world, and what ended the last one is durable. Called without the lock.
+  /// No run is left in the world, and what ended the last one is durable. Asks without the lock.
   bool is_over(std::unique_lock<std::mutex>& lock) {
     lock.unlock();
-    std::promise<bool> idle;
-    engine_->read_world(
-        [&](const World& world, const Moment&) { idle.set_value(world.size().active_runs == 0); });
-    const bool over = idle.get_future().get();
+    // Asked twice: what the loop decided in the turn of the first answer is handed to the store
+    // before the turn of the second.
+    const bool over = is_world_idle() && is_world_idle();
     if (over) {
       std::promise<void> durable;
       engine_->read_store([&](Store&) { durable.set_value(); });
@@ -215,6 +214,13 @@ class Bench {
     }
     lock.lock();
     return over;
+  }
+
+  bool is_world_idle() {
+    std::promise<bool> idle;
+    engine_->read_world(
+        [&](const World& world, const Moment&) { idle.set_value(world.size().active_runs == 0); });
+    return idle.get_future().get();
   }
 
   void check_all_succeeded(int runs) {

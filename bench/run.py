@@ -198,11 +198,11 @@ def main() -> int:
         shutil.rmtree(folder, ignore_errors=True)
     report = campaign.report(machine)
     if options.json:
-        options.json.write_text(json.dumps(report, indent=1) + "\n")
+        options.json.write_text(json.dumps(report, indent=1, ensure_ascii=False) + "\n")
     if options.write:
         write_between_markers(options.write, markdown(report))
     if options.output == "json":
-        print(json.dumps(report, indent=1))
+        print(json.dumps(report, indent=1, ensure_ascii=False))
     else:
         print_table(report)
     return 1 if report["failures"] else 0

@@ -68,7 +68,7 @@ LATE_DAGS = 10  # One second is the shortest period of a DAG.
 def seconds_until_all_are_made(bench: Bench, number: int) -> float:
     """DAGs that are due in the same second, each once; from that second until their runs are stored."""
     folder = bench.new_folder("schedules")
-    loading = 10 + number / 400
+    loading = 10 + number / 1000
     due = datetime.datetime.fromtimestamp(int(time.time() + loading), datetime.UTC)
     when = f"{{dates: ['{due:%Y-%m-%dT%H:%M:%SZ}'], start: 2020-01-01, catchup: true}}"
     (folder / "project/dags").mkdir(parents=True)

@@ -1,6 +1,7 @@
 """From files to DAGs, and from a stopped installation to one that works."""
 from __future__ import annotations
 
+import contextlib
 import os
 import pathlib
 import shutil
@@ -68,8 +69,8 @@ def scheduled_installation(bench: Bench, number: int) -> Installation:
         (folder / f"project/dags/daily_{i}.yaml").write_text(
             f"dag: daily_{i}\nwhen: '{i % 60} {i // 60 % 24} * * *'\ntasks: {{t: {{}}}}\n")
     etesian = Installation(folder / "project", folder / "home")
-    seconds_to_load(etesian, number)
-    etesian.stop_server()
+    with contextlib.closing(etesian):
+        seconds_to_load(etesian, number)
     return etesian
 
 
@@ -83,26 +84,20 @@ def scheduled_installation(bench: Bench, number: int) -> Installation:
 def load(bench: Bench) -> Rounds:
     number = bench.sized(10_000, small=200)
     scheduled = scheduled_installation(bench, bench.sized(100_000, small=500))
-    try:
-        while True:
-            folder = bench.new_folder("load")
-            project = project_of(folder / "project", number)
-            parse = program("files_floor", "parse", project / "dags")["seconds"]
-            stat = program("files_floor", "stat", project / "dags")["seconds"]
-            etesian = Installation(project, folder / "home")
-            try:
-                cold = seconds_to_load(etesian, number)
-                rescan = seconds_of_rescan(etesian)
-                edits = seconds_of_edits(etesian, number, bench.sized(100, small=10))
-            finally:
-                etesian.close()
-            shutil.rmtree(folder)
+    while True:
+        folder = bench.new_folder("load")
+        project = project_of(folder / "project", number)
+        parse = program("files_floor", "parse", project / "dags")["seconds"]
+        stat = program("files_floor", "stat", project / "dags")["seconds"]
+        with contextlib.closing(Installation(project, folder / "home")) as etesian:
+            cold = seconds_to_load(etesian, number)
+            rescan = seconds_of_rescan(etesian)
+            edits = seconds_of_edits(etesian, number, bench.sized(100, small=10))
+        shutil.rmtree(folder)
+        with contextlib.closing(scheduled):
             restart = scheduled.seconds_to_ready()
-            scheduled.stop_server()
-            yield {"load-cold": Figure(cold, parse), "load-rescan": Figure(rescan, stat),
-                   "load-edit": Figure(percentile(edits, 99), 0.02), "load-restart": Figure(restart, 1)}
-    finally:
-        scheduled.close()
+        yield {"load-cold": Figure(cold, parse), "load-rescan": Figure(rescan, stat),
+               "load-edit": Figure(percentile(edits, 99), 0.02), "load-restart": Figure(restart, 1)}
 
 
 @row("start", {
@@ -112,12 +107,9 @@ def start(bench: Bench) -> Rounds:
     folder = bench.new_folder("start")
     number = bench.sized(1000, small=50)
     etesian = Installation(project_of(folder / "project", number), folder / "home")
-    try:
+    with contextlib.closing(etesian):
         seconds_to_load(etesian, number)
-        etesian.stop_server()
-        while True:
+    while True:
+        with contextlib.closing(etesian):
             took = etesian.seconds_to_ready()
-            etesian.stop_server()
-            yield {"start": Figure(took, 0.2)}
-    finally:
-        etesian.close()
+        yield {"start": Figure(took, 0.2)}

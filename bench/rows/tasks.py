@@ -40,22 +40,23 @@ def ninja_commands_per_second(folder: pathlib.Path) -> float:
 
 @row("throughput", THROUGHPUT_LINES)
 def throughput(bench: Bench) -> Rounds:
-    shapes = list(dags.SHAPES)
-    texts = {f"{shape}_{d}": dags.shaped(f"{shape}_{d}", shape, TRUE) for shape in shapes for d in range(DAGS)}
+    folder = bench.new_folder("throughput")
+    texts = {f"{shape}_{d}": dags.shaped(f"{shape}_{d}", shape, TRUE) for shape in dags.SHAPES for d in range(DAGS)}
     texts |= {f"sh_{d}": dags.shaped(f"sh_{d}", "none", SHELL_TRUE) for d in range(DAGS)}
-    folder, ninja_folder = bench.new_folder("throughput"), bench.new_folder("ninja")
-    with Installation(write_project(folder / "project", texts), folder / "home") as etesian:
-        def ours(name: str) -> float:
-            return COMMANDS / etesian.seconds_of_runs([f"{name}_{d}" for d in range(DAGS)])
-        while True:
+    project = write_project(folder / "project", texts)
+    while True:
+        with Installation(project, folder / "home") as etesian:
+            def ours(name: str) -> float:
+                return COMMANDS / etesian.seconds_of_runs([f"{name}_{d}" for d in range(DAGS)])
+            etesian.seconds_of_runs(["none_0"])  # No shape is the first after a start.
             figures = {}
-            for shape in shapes:
+            for shape in dags.SHAPES:
                 bare = program("agent_floor", "spawn-floor", COMMANDS)["tasks_per_s"]
                 figures[f"throughput-{shape}"] = Figure(ours(shape), bare)
             speeds = [figure.ours for figure in figures.values()]
             figures["throughput-shapes"] = Figure(min(speeds), max(speeds))
-            figures["throughput-sh"] = Figure(ours("sh"), ninja_commands_per_second(ninja_folder))
-            yield figures
+            figures["throughput-sh"] = Figure(ours("sh"), ninja_commands_per_second(folder))
+        yield figures
 
 
 @row("hop", {
@@ -65,20 +66,37 @@ def throughput(bench: Bench) -> Rounds:
 def hop(bench: Bench) -> Rounds:
     folder = bench.new_folder("hop")
     project = write_project(folder / "project", {"chain": dags.chain("chain", HOPS, TRUE)})
-    with Installation(project, folder / "home") as etesian:
-        while True:
-            bare = HOPS / program("agent_floor", "hop-floor", HOPS)["tasks_per_s"]
+    while True:
+        bare = HOPS / program("agent_floor", "hop-floor", HOPS)["tasks_per_s"]
+        with Installation(project, folder / "home") as etesian:
             begin = time.monotonic()
             run_id = etesian.trigger("chain")
             etesian.wait_success("chain", run_id)
             took = time.monotonic() - begin
             tasks = etesian.tasks("chain", run_id)
-            starts, ends = ([seconds_of(tasks[f"t{i}", -1][name]) for i in range(HOPS)]
-                            for name in ("start_date", "end_date"))
-            gaps = [starts[i + 1] - ends[i] for i in range(HOPS - 1)]
-            yield {"hop": Figure(took, bare), "hop-p99": Figure(percentile(gaps, 99), 0.002)}
+        starts, ends = ([seconds_of(tasks[f"t{i}", -1][name]) for i in range(HOPS)]
+                        for name in ("start_date", "end_date"))
+        gaps = [starts[i + 1] - ends[i] for i in range(HOPS - 1)]
+        yield {"hop": Figure(took, bare), "hop-p99": Figure(percentile(gaps, 99), 0.002)}
 
 
+def seconds_to_first_byte(etesian: Installation, samples: int) -> list[float]:
+    request = etesian.trigger_request("byte")
+    begins = {}
+    for _ in range(samples):
+        begin = time.time()
+        run_id = json.loads(etesian.client.send(request))["dag_run_id"]
+        begins[run_id] = begin
+        etesian.wait_success("byte", run_id)
+        time.sleep(REST_MS / 1000)
+
+    def stamp(run_id: str) -> float:
+        log = etesian.client.get(run_path("byte", run_id) + "/taskInstances/t/logs/1?map_index=-1")["content"]
+        return next(seconds_of(line["timestamp"]) for line in log if line["event"] == "first")
+    return [stamp(run_id) - begin for run_id, begin in begins.items()]
+
+
+REST_MS = 5  # Neither is measured in the wake of the one before.
 FIRST_BYTE_FLOOR = "HTTP round trip + one SQLite commit + one spawn + epoll"
 
 
@@ -91,25 +109,13 @@ def first_byte(bench: Bench) -> Rounds:
     folder = bench.new_folder("first-byte")
     samples = bench.sized(200, small=20)
     project = write_project(folder / "project", {"byte": dags.dag("byte", ["t: {run: [/bin/echo, first]}"])})
-
-    def stamp(etesian: Installation, run_id: str) -> float:
-        log = etesian.client.get(run_path("byte", run_id) + "/taskInstances/t/logs/1?map_index=-1")["content"]
-        return next(seconds_of(line["timestamp"]) for line in log if line["event"] == "first")
-
-    with Installation(project, folder / "home") as etesian:
-        request = etesian.trigger_request("byte")
-        while True:
-            floor = program("first_byte_floor", samples, 5, folder)
-            begins = {}
-            for _ in range(samples):
-                begin = time.time()
-                run_id = json.loads(etesian.client.send(request))["dag_run_id"]
-                begins[run_id] = begin
-                etesian.wait_success("byte", run_id)
-                time.sleep(0.005)  # As the floor does: neither is measured in the wake of the one before.
-            took = [stamp(etesian, run_id) - begin for run_id, begin in begins.items()]
-            yield {"first-byte-p50": Figure(percentile(took, 50), floor["p50_s"]),
-                   "first-byte-p99": Figure(percentile(took, 99), floor["p99_s"])}
+    while True:
+        floor = program("first_byte_floor", samples, REST_MS, folder)
+        with Installation(project, folder / "home") as etesian:
+            seconds_to_first_byte(etesian, 5)
+            took = seconds_to_first_byte(etesian, samples)
+        yield {"first-byte-p50": Figure(percentile(took, 50), floor["p50_s"]),
+               "first-byte-p99": Figure(percentile(took, 99), floor["p99_s"])}
 
 
 LINE = b"2026-01-01T00:00:00Z level=info message=\"one line of a log\"".ljust(99, b".") + b"\n"
