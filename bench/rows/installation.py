@@ -1,6 +1,7 @@
 """An installation under measurement: the one of the tests, with a client that costs little, and what it uses."""
 from __future__ import annotations
 
+import contextlib
 import datetime
 import http.client
 import json
@@ -8,6 +9,7 @@ import os
 import pathlib
 import signal
 import socket
+import subprocess
 import sys
 import time
 from typing import Any, Callable
@@ -109,10 +111,13 @@ class Installation(Etesian):
         return time.monotonic() - begin
 
     def close(self) -> None:
-        """Ends everything of the installation, tasks included."""
+        """Ends everything of the installation, tasks included; what is stored is as after an ordinary stop."""
         if self.client:
             self.client.close()
             self.client = None
+        if self.process and self.process.poll() is None:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self.stop_server()
         super().close()
         mark = f"ETESIAN_DAG_FOLDER={self.project}/".encode()
         for folder in pathlib.Path("/proc").iterdir():
