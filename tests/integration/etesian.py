@@ -26,11 +26,12 @@ class ApiError(Exception):
 class Etesian:
     """One installation. `kill_server`, `kill_agent` and `start` may be mixed at will."""
 
-    def __init__(self, dags, home=None, port=0):
+    def __init__(self, dags, home=None, port=0, popen=None):
         self.temporary = None if home else tempfile.mkdtemp(prefix="etesian-")
         self.home = pathlib.Path(home or self.temporary)
         self.dags = str(dags)
         self.port = port  # 0: a free one at each start.
+        self.popen = popen or {}  # What else Popen is told of the server: user, preexec_fn, …
         self.process = None
         self.url = None
         self.token = None
@@ -49,7 +50,7 @@ class Etesian:
         self.stderr = open(self.home / "server.log", "ab")
         self.process = subprocess.Popen(
             [BINARY, "up", "--home", str(self.home), "--dags", self.dags, "--port", str(self.port)],
-            stdout=subprocess.PIPE, stderr=self.stderr, env=environment, text=True)
+            stdout=subprocess.PIPE, stderr=self.stderr, env=environment, text=True, **self.popen)
         for line in self.process.stdout:
             found = re.search(r"http://localhost:(\d+)", line)
             if found:
