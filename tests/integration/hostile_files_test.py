@@ -4,6 +4,7 @@ import json
 import os
 import pathlib
 import pty
+import resource
 import shutil
 import signal
 import socket
@@ -315,6 +316,16 @@ class HeavyRuns(Hostile):
         finally:
             self.remove()
 
+    def test_a_map_of_a_million_million_instances_fails(self):
+        names = ", ".join(f"a{i}: [1, 2, 3, 4, 5, 6, 7, 8, 9, 10]" for i in range(12))
+        try:
+            run_id = self.run_of(f"dag: bad\ntasks:\n  a: {{run: 'true', map: {{{names}}}}}\n", LARGE_MEMORY)
+            self.assertEqual(self.etesian.wait_run("bad", run_id), "failed")
+            self.assert_healthy(LARGE_MEMORY)
+        finally:
+            self.remove()
+            wait_until(lambda: self.etesian.get("/api/v2/dags")["total_entries"] == 1, 30, "the DAG to go")
+
     def test_a_chain_of_5_000_tasks_runs(self):
         chain = "dag: bad\ntasks:\n t0:\n" + "".join(f" t{i}: {{after: t{i - 1}}}\n" for i in range(1, 5000))
         try:
@@ -323,6 +334,52 @@ class HeavyRuns(Hostile):
             self.assert_healthy(LARGE_MEMORY)
         finally:
             self.remove()
+
+
+class Endless(Hostile):
+    """Files whose runs or tries never end, or number millions. The memory is bounded for the machine's sake."""
+
+    @classmethod
+    def popen(cls):
+        return {"preexec_fn": lambda: resource.setrlimit(resource.RLIMIT_AS, (3 << 30, 3 << 30))}
+
+    def setUp(self):
+        self.etesian.close()
+        self.etesian.start()
+
+    def answers(self):
+        return self.etesian.request("GET", "/api/v2/dags", timeout=10)
+
+    def goes_on_beside(self, text):
+        self.add(f"dag: bad\n{text}".encode())
+        try:
+            def is_known():
+                return self.errors_of("dags/bad/dag.yaml") or any(dag["dag_id"] == "bad" for dag in self.answers()["dags"])
+            wait_until(is_known, 10, "the file to be read")
+            for _ in range(5):
+                self.assert_healthy(LARGE_MEMORY)
+            self.assertIsNone(self.etesian.process.poll())
+            self.answers()
+        except OSError as error:
+            self.fail(f"the server does not answer: {error!r}")
+        finally:
+            shutil.rmtree(self.project / "dags" / "bad")
+
+    def test_continuous_runs_that_end_at_once(self):
+        self.goes_on_beside("when: '@continuous'\ntasks:\n  a: {}\n")
+
+    def test_catching_up_with_a_run_each_second_since_1970(self):
+        self.goes_on_beside("when: {cron: '* * * * * *', start: 1970-01-01, catchup: true}\ntasks:\n  a: {}\n")
+
+    def test_catching_up_with_a_run_each_hour_since_2000(self):
+        self.goes_on_beside("when: {cron: '@hourly', start: 2000-01-01, catchup: true}\ntasks:\n  a: {}\n")
+
+    def test_catching_up_with_runs_that_have_work_to_do(self):
+        self.goes_on_beside("when: {cron: '* * * * * *', start: 1970-01-01, catchup: true}\ntasks:\n  a: {run: 'true'}\n")
+
+    def test_retries_for_ever_without_a_delay(self):
+        self.goes_on_beside("when: '@continuous'\nretry: {times: forever, delay: 0s}\ntasks:\n"
+                            "  a: {run: '{{ range(10000000) }}'}\n  b: {run: exit 1}\n")
 
 
 class SpecialFiles(Hostile):
@@ -536,7 +593,8 @@ class Unreadable(Hostile):
         (folder / "dag.yaml").write_text(HEALTHY.replace("dag: healthy", "dag: shut"))
         if os.geteuid() == 0:
             os.chown(folder, NOBODY, NOBODY)
-        known = lambda: [dag["dag_id"] for dag in self.etesian.all("/api/v2/dags", "dags")]
+        def known():
+            return [dag["dag_id"] for dag in self.etesian.all("/api/v2/dags", "dags")]
         wait_until(lambda: "shut" in known(), 30, "the DAG")
         folder.chmod(0)
         try:
