@@ -519,6 +519,24 @@ class HostileNames(Hostile):
         self.assertEqual({found["file"] for found in json.loads(done.stdout)}, {f"dags/{name}/dag.yaml" for name in self.NAMES})
 
 
+class HostileTexts(Hostile):
+    """Texts for people, written with YAML's own escapes."""
+
+    @classmethod
+    def prepare(cls):
+        write_project(cls.project, {"texts": 'dag: texts\ndescription: "a\\u202eb\\e[2Jc\\nd"\nowner: "\\e[2J\\u202e"\ntags: ["t\\e[2J"]\n'
+                                    'tasks:\n  a: {run: echo, description: "\\e[2J\\u202e"}\n'})
+
+    def test_no_command_lets_them_steer_a_terminal(self):
+        known = {"ETESIAN_URL": self.etesian.url, "ETESIAN_TOKEN": self.etesian.token}
+        for words in (("dags", "list"), ("dags", "show", "texts"), ("-o", "json", "dags", "show", "texts"), ("-o", "yaml", "dags", "show", "texts")):
+            with self.subTest(" ".join(words)):
+                shown = on_terminal(*words, environment=known)
+                self.assertIn(b"texts", shown)
+                self.assertNotIn(b"\x1b", shown)
+                self.assertNotIn("\u202e".encode(), shown)
+
+
 class NamesThatAreNoText(Hostile):
     """A folder whose name is not UTF-8."""
 

@@ -77,7 +77,8 @@ class Network(unittest.TestCase):
         shutil.rmtree(cls.folder, ignore_errors=True)
 
     def tearDown(self):
-        self.assert_works()
+        run_id = self.etesian.trigger("quick")
+        self.assertEqual(self.etesian.wait_run("quick", run_id), "success")
 
     def assert_works(self):
         self.etesian.get("/healthz")
@@ -452,6 +453,22 @@ class Crowds(Network):
             folder = f"/proc/{self.etesian.process.pid}/fd"
             return len(os.listdir(folder))
         wait_until(lambda: open_sockets() < 200, 30, "the server to let go of closed connections")
+
+
+class UnreadAnswers(Network):
+    def test_3_000_large_answers_that_nobody_reads(self):
+        clients = []
+        try:
+            for _ in range(3000):
+                client = socket.socket()
+                client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+                client.connect(("127.0.0.1", self.port))
+                client.sendall(b"GET /openapi.json HTTP/1.1\r\nHost: localhost\r\n\r\n" * 5)
+                clients.append(client)
+            self.assert_works()
+        finally:
+            for client in clients:
+                client.close()
 
 
 class FewDescriptors(Network):
