@@ -93,6 +93,9 @@ class Hostile(unittest.TestCase):
         cls.etesian.close()
         shutil.rmtree(cls.folder, ignore_errors=True)
 
+    def known_dags(self):
+        return [dag["dag_id"] for dag in self.etesian.all("/api/v2/dags", "dags")]
+
     def errors_of(self, file):
         errors = self.etesian.all("/api/v2/importErrors", "import_errors")
         return [error["stack_trace"] for error in errors if error["filename"] == file]
@@ -223,7 +226,7 @@ class Yaml(Hostile):
         self.add(b"dag: ..\ntasks:\n  a: {run: echo dots}\n")
         try:
             def is_settled():
-                return self.errors_of("dags/bad/dag.yaml") or ".." in [d["dag_id"] for d in self.etesian.all("/api/v2/dags", "dags")]
+                return self.errors_of("dags/bad/dag.yaml") or ".." in self.known_dags()
             wait_until(is_settled, 30, "the file to be read")
             if not self.errors_of("dags/bad/dag.yaml"):
                 self.assertEqual(self.etesian.wait_run("..", self.etesian.trigger("..")), "success")
@@ -270,7 +273,7 @@ class HeavyRuns(Hostile):
     def run_of(self, content, memory=REFUSED_MEMORY):
         self.add(content.encode())
         def is_known():
-            return any(dag["dag_id"] == "bad" for dag in self.etesian.all("/api/v2/dags", "dags"))
+            return "bad" in self.known_dags()
         wait_until(is_known, 60, "the DAG, or: " + str(self.errors_of("dags/bad/dag.yaml")))
         run_id = self.etesian.trigger("bad")
         self.assert_healthy(memory)
@@ -309,8 +312,7 @@ class HeavyRuns(Hostile):
         self.add(tasks.encode())
         try:
             def is_settled():
-                known = [dag["dag_id"] for dag in self.etesian.all("/api/v2/dags", "dags")]
-                return "bad" in known or len(self.errors_of("dags/bad/dag.yaml")) == 1
+                return "bad" in self.known_dags() or len(self.errors_of("dags/bad/dag.yaml")) == 1
             wait_until(is_settled, 60, "the file to be read")
             self.assert_healthy(LARGE_MEMORY)
         finally:
@@ -344,7 +346,7 @@ class Endless(Hostile):
         return {"preexec_fn": lambda: resource.setrlimit(resource.RLIMIT_AS, (3 << 30, 3 << 30))}
 
     def setUp(self):
-        self.etesian.close()
+        self.etesian.close()  # The test before may have left it stuck.
         self.etesian.start()
 
     def answers(self):
@@ -451,7 +453,7 @@ class SpecialFiles(Hostile):
         (late / "dag.yaml").unlink()
         (late / "dag.yaml").write_text(HEALTHY.replace("dag: healthy", "dag: late"))
         def is_loaded():
-            return "late" in [dag["dag_id"] for dag in self.etesian.all("/api/v2/dags", "dags")]
+            return "late" in self.known_dags()
         wait_until(is_loaded, 30, "the DAG")
         self.assertEqual(self.etesian.wait_run("late", self.etesian.trigger("late")), "success")
         shutil.rmtree(late)
@@ -524,12 +526,18 @@ class HostileTexts(Hostile):
 
     @classmethod
     def prepare(cls):
-        write_project(cls.project, {"texts": 'dag: texts\ndescription: "a\\u202eb\\e[2Jc\\nd"\nowner: "\\e[2J\\u202e"\ntags: ["t\\e[2J"]\n'
-                                    'tasks:\n  a: {run: echo, description: "\\e[2J\\u202e"}\n'})
+        write_project(cls.project, {"texts": r"""dag: texts
+description: "a\u202eb\e[2Jc\nd"
+owner: "\e[2J\u202e"
+tags: ["t\e[2J"]
+tasks:
+  a: {run: echo, description: "\e[2J\u202e"}
+"""})
 
     def test_no_command_lets_them_steer_a_terminal(self):
         known = {"ETESIAN_URL": self.etesian.url, "ETESIAN_TOKEN": self.etesian.token}
-        for words in (("dags", "list"), ("dags", "show", "texts"), ("-o", "json", "dags", "show", "texts"), ("-o", "yaml", "dags", "show", "texts")):
+        show = ("dags", "show", "texts")
+        for words in (("dags", "list"), show, ("-o", "json", *show), ("-o", "yaml", *show)):
             with self.subTest(" ".join(words)):
                 shown = on_terminal(*words, environment=known)
                 self.assertIn(b"texts", shown)
@@ -611,15 +619,13 @@ class Unreadable(Hostile):
         (folder / "dag.yaml").write_text(HEALTHY.replace("dag: healthy", "dag: shut"))
         if os.geteuid() == 0:
             os.chown(folder, NOBODY, NOBODY)
-        def known():
-            return [dag["dag_id"] for dag in self.etesian.all("/api/v2/dags", "dags")]
-        wait_until(lambda: "shut" in known(), 30, "the DAG")
+        wait_until(lambda: "shut" in self.known_dags(), 30, "the DAG")
         folder.chmod(0)
         try:
             (self.project / "dags" / "touch").mkdir()  # Something to be noticed.
             wait_until(lambda: [e for e in self.etesian.all("/api/v2/importErrors", "import_errors")
                                 if e["filename"].startswith("dags/shut")], 10, "the import error")
-            self.assertIn("shut", known())
+            self.assertIn("shut", self.known_dags())
         finally:
             shutil.rmtree(folder)
 

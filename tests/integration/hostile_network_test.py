@@ -11,6 +11,7 @@ import re
 import resource
 import shutil
 import socket
+import sqlite3
 import struct
 import tempfile
 import threading
@@ -226,8 +227,7 @@ class Tokens(Network):
         self.assertEqual(self.status("GET", "/api/v2/dags"), 200)
 
     def test_an_expired_token_opens_nothing(self):
-        """The time of its end is set back in the store of a stopped server: nobody can wait for it."""
-        import sqlite3
+        # Nobody can wait for its end, so that is set back in the store of a stopped server.
         self.etesian.stop_server()
         try:
             with contextlib.closing(sqlite3.connect(self.etesian.home / "etesian.db")) as store, store:
@@ -264,7 +264,8 @@ class Malformed(Network):
         self.refused("two equal lengths", post + b"Content-Length: 0\r\nContent-Length: 0\r\n\r\n" + hidden)
         for length in (b"0, 50", b"+0", b"-1", b"0x0", b"", b"1e1", b"0 0", b"99999999999999999999999"):
             self.refused(f"length {length}", post + b"Content-Length: " + length + b"\r\n\r\n" + hidden)
-        for coding in (b"xchunked", b"chunked, identity", b"identity", b"gzip, chunked", b"\x0bchunked", b"chunked\r\nTransfer-Encoding: chunked"):
+        for coding in (b"xchunked", b"chunked, identity", b"identity", b"gzip, chunked", b"\x0bchunked",
+                       b"chunked\r\nTransfer-Encoding: chunked"):
             self.refused(f"coding {coding}", post + b"Transfer-Encoding: " + coding + b"\r\n\r\n0\r\n\r\n" + hidden)
         self.refused("a folded field", post + b"X-A: b\r\n Content-Length: 50\r\n\r\n" + hidden)
         self.refused("a folded coding", post + b"Transfer-Encoding:\r\n chunked\r\n\r\n0\r\n\r\n" + hidden)
@@ -297,7 +298,8 @@ class Malformed(Network):
         self.refused("chunks without end", post + b"Transfer-Encoding: chunked\r\n\r\n" + chunk * 100, 413)
 
     def test_broken_chunks(self):
-        post = b"POST /auth/token HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
+        post = (b"POST /auth/token HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+                b"Transfer-Encoding: chunked\r\n\r\n")
         for body in (b"x\r\n", b"-1\r\n", b"0x2\r\n{}\r\n", b"2\r\n{}XX0\r\n\r\n", b"2\n{}\n0\n\n", b"2 \r\n{}\r\n0\r\n\r\n",
                      b"ffffffffffffffffff\r\n", b"7fffffffffffffff\r\n{}\r\n", b"2;" + b"a" * 100_000 + b"\r\n{}\r\n"):
             self.refused(body[:30], post + body + self.SMUGGLED, 400, 413)
@@ -324,7 +326,8 @@ class Malformed(Network):
         self.assertEqual(self.status("GET", "/api/v2/dags?" + "a" * 40_000), 431)
         for query in ("limit=%zz", "%", "a=%f", "a=%"):
             self.assertEqual(self.status("GET", "/api/v2/dags?" + query), 400)
-        for query in ("dag_id_pattern=%ff%fe", "limit=%ff", "order_by=%ff", "dag_run_state=%ff", "paused=%ff", "dag_id_pattern=%00", "dag_id_pattern=%25%25%25", "limit=-1", "limit=1e99",
+        for query in ("dag_id_pattern=%ff%fe", "limit=%ff", "order_by=%ff", "dag_run_state=%ff", "paused=%ff",
+                      "dag_id_pattern=%00", "dag_id_pattern=%25%25%25", "limit=-1", "limit=1e99",
                       "limit=99999999999999999999", "offset=-5", "order_by=%27;drop%20table%20runs;--", "tags=%ff", "order_by=%00"):
             with self.subTest(query):
                 status, _, body = self.ask("GET", "/api/v2/dags?" + query)
@@ -373,9 +376,9 @@ class Malformed(Network):
         return 204 if status == 200 else status
 
     def test_methods(self):
-        status, fields, body = self.ask("HEAD", "/healthz", token=False)
+        status, _, body = self.ask("HEAD", "/healthz", token=False)
         self.assertEqual((status, body), (200, b""))
-        status, fields, body = self.ask("HEAD", "/api/v2/dags")
+        status, _, body = self.ask("HEAD", "/api/v2/dags")
         self.assertEqual((status, body), (200, b""))
         status, fields, _ = self.ask("OPTIONS", "/api/v2/dags/quick")
         self.assertEqual(status, 204)
@@ -449,10 +452,8 @@ class Crowds(Network):
         finally:
             for client in clients:
                 client.close()
-        def open_sockets():
-            folder = f"/proc/{self.etesian.process.pid}/fd"
-            return len(os.listdir(folder))
-        wait_until(lambda: open_sockets() < 200, 30, "the server to let go of closed connections")
+        descriptors = f"/proc/{self.etesian.process.pid}/fd"
+        wait_until(lambda: len(os.listdir(descriptors)) < 200, 30, "the server to let go of closed connections")
 
 
 class UnreadAnswers(Network):

@@ -27,12 +27,15 @@ tasks:
 """
 NEIGHBOUR_LINES = [("stdout", f"neighbour {i}") for i in range(1, 1001)]
 JUNK = random.Random(7).randbytes(MIB).replace(b"\n", b"") + b"\nfirst\n\n\0\nlast\n"
-ESCAPES = ("\x1b[2J\x1b]0;title\x07 \x1b]8;;http://evil.example\x07link\x1b]8;;\x07 \x1b[31mred\x1b[0m back\x08\x08\x08 over\rwritten "
+ESCAPES = ("\x1b[2J\x1b]0;title\x07 \x1b]8;;http://evil.example\x07link\x1b]8;;\x07 "
+           "\x1b[31mred\x1b[0m back\x08\x08\x08 over\rwritten "
            "\x1bP+q\x1b\\ \x9b2J \u202eright to left\u2066 \u200f end").encode() + b" \x9b2J \xff\xfe raw\n"
+
+NO_OUTPUT_YET = "import os\npath = os.environ['ETESIAN_OUTPUT']\nos.path.exists(path) and os.unlink(path)\n"
 
 # Programs by the name of their DAG: (text, keys of `how`). EVIDENCE stands for a folder.
 PROGRAMS = {
-    "binary": ("import sys, random\nsys.stdout.buffer.write(open('EVIDENCE/junk', 'rb').read())\n", {}),
+    "binary": ("import sys\nsys.stdout.buffer.write(open('EVIDENCE/junk', 'rb').read())\n", {}),
     "endless": ("import os\nfor _ in range(200):\n    piece = b'x' * (1 << 20)\n"
                 "    while piece:\n        piece = piece[os.write(1, piece):]\n", {}),
     "chatty": ("import sys\nsys.stdout.write(''.join(f'{i}\\n' for i in range(1, 1000001)))\n", {}),
@@ -97,7 +100,8 @@ time.sleep(1)
 print('after', flush=True)
 """, {}),
     "scratch": ("import os, shutil\nshutil.rmtree(os.getcwd())\nprint('gone', flush=True)\n", {"working_folder": "scratch"}),
-    "homeless": ("import os, shutil, time\nshutil.rmtree(os.environ['ETESIAN_DAG_FOLDER'])\ntime.sleep(1)\nprint('gone', flush=True)\n", {}),
+    "homeless": ("import os, shutil, time\nshutil.rmtree(os.environ['ETESIAN_DAG_FOLDER'])\n"
+                 "time.sleep(1)\nprint('gone', flush=True)\n", {}),
     "deaf": ("""import os, signal, time
 for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCONT):
     signal.signal(number, signal.SIG_IGN)
@@ -131,9 +135,9 @@ for i in range(10):
 time.sleep(0.5)
 """, {"kill_grace": "2s"}),
     "suicide": ("import os, signal\nprint('last words', flush=True)\nos.kill(0, signal.SIGKILL)\n", {}),
-    "pipe_output": ("import os\npath = os.environ['ETESIAN_OUTPUT']\nos.path.exists(path) and os.unlink(path)\nos.mkfifo(path)\n", {}),
-    "zero_output": ("import os\npath = os.environ['ETESIAN_OUTPUT']\nos.path.exists(path) and os.unlink(path)\nos.symlink('/dev/zero', path)\n", {}),
-    "folder_output": ("import os\npath = os.environ['ETESIAN_OUTPUT']\nos.path.exists(path) and os.unlink(path)\nos.mkdir(path)\n", {}),
+    "pipe_output": (NO_OUTPUT_YET + "os.mkfifo(path)\n", {}),
+    "zero_output": (NO_OUTPUT_YET + "os.symlink('/dev/zero', path)\n", {}),
+    "folder_output": (NO_OUTPUT_YET + "os.mkdir(path)\n", {}),
     "large_output": ("import os\nwith open(os.environ['ETESIAN_OUTPUT'], 'wb') as file:\n    file.truncate(1 << 36)\n", {}),
     "deep_output": ("import os\nwith open(os.environ['ETESIAN_OUTPUT'], 'w') as file:\n    file.write('[' * 100000)\n", {}),
 }
@@ -176,8 +180,14 @@ class Hostile(unittest.TestCase):
         for name in cls.NAMES:
             (dags / name / "scratch").mkdir()
             (dags / name / "bad.py").write_text(PROGRAMS[name][0].replace("EVIDENCE", str(cls.evidence)))
+        cls.prepare()
         cls.etesian = Etesian(cls.project, home=cls.folder / "home")
+        cls.addClassCleanup(cls.etesian.close)
         cls.etesian.start()
+
+    @classmethod
+    def prepare(cls):
+        pass
 
     @classmethod
     def tearDownClass(cls):
@@ -244,7 +254,8 @@ class Hostile(unittest.TestCase):
         return dict(os.environ, ETESIAN_URL=self.etesian.url, ETESIAN_TOKEN=self.etesian.token, NO_COLOR="1")
 
     def in_pipe(self, *words):
-        return subprocess.run([BINARY, *words], stdout=subprocess.PIPE, env=self.client_environment(), check=True, timeout=60).stdout
+        return subprocess.run([BINARY, *words], stdout=subprocess.PIPE, env=self.client_environment(), check=True,
+                              timeout=60).stdout
 
     def on_terminal(self, *words):
         pid, terminal = pty.fork()
@@ -389,17 +400,14 @@ class Processes(Hostile):
     def test_children_that_multiply_when_they_are_asked_to_end(self):
         run_id, state = self.run_beside("hydra")
         self.assertEqual(state, "success")
-        try_ids = self.words("hydra", run_id)
-        self.assertIn("ended now", try_ids)
+        self.assertIn("ended now", self.words("hydra", run_id))
         program = str(self.project / "dags" / "hydra" / "bad.py").encode()
-        def living():
-            found = []
-            for folder in pathlib.Path("/proc").iterdir():
-                with contextlib.suppress(OSError):
-                    if folder.name.isdigit() and program in (folder / "cmdline").read_bytes() and is_alive(folder.name):
-                        found.append(folder.name)
-            return found
-        self.assertEqual(living(), [])
+        living = []
+        for folder in pathlib.Path("/proc").glob("[0-9]*"):
+            with contextlib.suppress(OSError):
+                if program in (folder / "cmdline").read_bytes() and is_alive(folder.name):
+                    living.append(folder.name)
+        self.assertEqual(living, [])
 
     def test_a_task_that_kills_its_own_group(self):
         run_id, state = self.run_beside("suicide")
@@ -460,28 +468,12 @@ class FullLogDisk(Hostile):
     NAMES = ("endless",)
 
     @classmethod
-    def setUpClass(cls):
-        cls.mounted = None
-        real_start = Etesian.start
-        def start(etesian, *words):
-            logs = etesian.home / "logs"
-            logs.mkdir(parents=True)
-            logs.chmod(0o700)
-            subprocess.run(["mount", "-t", "tmpfs", "-o", "size=16m,mode=0700", "tmpfs", logs], check=True)
-            cls.mounted = logs
-            real_start(etesian, *words)
-        Etesian.start = start
-        try:
-            super().setUpClass()
-        finally:
-            Etesian.start = real_start
-
-    @classmethod
-    def tearDownClass(cls):
-        cls.etesian.close()
-        if cls.mounted:
-            subprocess.run(["umount", "-l", cls.mounted], check=True)
-        super().tearDownClass()
+    def prepare(cls):
+        cls.mounted = cls.folder / "home" / "logs"
+        cls.mounted.mkdir(parents=True)
+        subprocess.run(["mount", "-t", "tmpfs", "-o", "size=16m,mode=0700", "tmpfs", cls.mounted], check=True)
+        cls.addClassCleanup(shutil.rmtree, cls.folder, ignore_errors=True)
+        cls.addClassCleanup(subprocess.run, ["umount", "-l", cls.mounted], check=True)
 
     def resize(self, size):
         subprocess.run(["mount", "-o", f"remount,size={size}", self.mounted], check=True)
