@@ -13,6 +13,10 @@ std::string name_of(const InstanceKey& key) {
                            : fmt::format("run {} task {}[{}]", key.run, key.task, key.map_index);
 }
 
+std::string owner_of(const StatePlace& place) {
+  return place.asset != 0 ? fmt::format("asset {}", place.asset) : name_of(place.instance);
+}
+
 struct Line {
   std::string operator()(const DagChanged& c) const {
     return fmt::format("dag '{}': version {}", c.dag->id(), c.dag->version());
@@ -63,6 +67,13 @@ struct Line {
   std::string operator()(const OutputsRemoved& c) const {
     return c.name.empty() ? fmt::format("{}: outputs removed", name_of(c.key))
                           : fmt::format("{}: output {} removed", name_of(c.key), c.name);
+  }
+  std::string operator()(const StateStored& c) const {
+    return fmt::format("{}: state {} = {}", owner_of(c.place), c.key, c.json);
+  }
+  std::string operator()(const StateRemoved& c) const {
+    return c.key.empty() ? fmt::format("{}: state removed", owner_of(c.place))
+                         : fmt::format("{}: state {} removed", owner_of(c.place), c.key);
   }
   std::string operator()(const HumanInputChanged& c) const {
     const HumanInput& row = c.row;

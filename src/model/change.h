@@ -112,6 +112,16 @@ struct OutputsRemoved {
   InstanceKey key;
   std::string name;  ///< Empty: all.
 };
+/// A value of the state store of Airflow 3.3: what a task keeps for its next try or poll.
+struct StateStored {
+  StatePlace place;
+  std::string key, json;
+  std::optional<Instant> expires_at{};
+};
+struct StateRemoved {
+  StatePlace place;
+  std::string key;  ///< Empty: all.
+};
 /// A task asked a person something, or was answered.
 struct HumanInputChanged {
   HumanInput row;  ///< Complete, as it is now.
@@ -181,13 +191,13 @@ struct Audited {
   int map_index = -1;
 };
 
-using Change =
-    std::variant<DagChanged, DagRemoved, DagPaused, CursorMoved, RunCreated, RunChanged, RunRemoved,
-                 TaskExpanded, InstanceChanged, TryOpened, TryChanged, OutputStored, OutputsRemoved,
-                 PoolChanged, PoolRemoved, VariableChanged, VariableRemoved, ConnectionChanged,
-                 ConnectionRemoved, BackfillChanged, Audited, HumanInputChanged, AssetChanged,
-                 AssetAliasChanged, AssetAliasBound, AssetEventAdded, AssetQueued, AssetUnqueued,
-                 AssetCursorMoved, AssetEventsConsumed>;
+using Change = std::variant<DagChanged, DagRemoved, DagPaused, CursorMoved, RunCreated, RunChanged,
+                            RunRemoved, TaskExpanded, InstanceChanged, TryOpened, TryChanged,
+                            OutputStored, OutputsRemoved, StateStored, StateRemoved, PoolChanged,
+                            PoolRemoved, VariableChanged, VariableRemoved, ConnectionChanged,
+                            ConnectionRemoved, BackfillChanged, Audited, HumanInputChanged,
+                            AssetChanged, AssetAliasChanged, AssetAliasBound, AssetEventAdded,
+                            AssetQueued, AssetUnqueued, AssetCursorMoved, AssetEventsConsumed>;
 
 /// One line: "run 7 extract[2]: queued -> running (try 1)". For tests, logs and replays.
 std::string to_text(const Change& change);

@@ -168,6 +168,16 @@ struct OutputDropped {
   InstanceKey key;
   std::string name;
 };
+/// What a task of Airflow keeps in the state store of its instance, or of an asset.
+struct SetState {
+  StatePlace place;
+  std::string key, json;
+  std::optional<Instant> expires_at;
+};
+struct DropState {
+  StatePlace place;
+  std::string key;  ///< Empty: all.
+};
 /// POST hitlDetails: a task asks a person. Asked again by the same launch it changes nothing; by a
 /// later launch of the try, an answer to the earlier one is dropped.
 struct AskHuman {
@@ -199,13 +209,13 @@ struct EndInstance {
   std::vector<std::pair<std::string, std::string>> outputs;  ///< Name, JSON; none before a retry.
 };
 
-using Event =
-    std::variant<DagLoaded, DagGone, TimeReached, ExecutorUp, ExecutorDown, LaunchStarted,
-                 LaunchEnded, LaunchNotStarted, LaunchAlive, TriggerRun, RemoveRun, SetPaused,
-                 MarkRun, MarkInstances, KillInstance, ClearInstances, SetNote, CreateBackfill,
-                 SetBackfill, SetPool, RemovePool, SetVariable, RemoveVariable, SetConnection,
-                 RemoveConnection, WorkerStarted, WorkerReported, WorkerRendered, OutputPushed,
-                 OutputDropped, SkipInstances, SetRenderedMapIndex, ResumeInstance, EndInstance,
-                 AskHuman, AnswerHuman, CreateAssetEvent, ClearAssetQueue>;
+using Event = std::variant<DagLoaded, DagGone, TimeReached, ExecutorUp, ExecutorDown, LaunchStarted,
+                           LaunchEnded, LaunchNotStarted, LaunchAlive, TriggerRun, RemoveRun,
+                           SetPaused, MarkRun, MarkInstances, KillInstance, ClearInstances, SetNote,
+                           CreateBackfill, SetBackfill, SetPool, RemovePool, SetVariable,
+                           RemoveVariable, SetConnection, RemoveConnection, WorkerStarted,
+                           WorkerReported, WorkerRendered, OutputPushed, OutputDropped, SetState,
+                           DropState, SkipInstances, SetRenderedMapIndex, ResumeInstance,
+                           EndInstance, AskHuman, AnswerHuman, CreateAssetEvent, ClearAssetQueue>;
 
 }  // namespace etesian

@@ -26,7 +26,8 @@ constexpr std::array<Texts, kChangeKindCount> kTexts = {
      {"asset", "changed"},      {"asset_alias", "changed"},
      {"asset_alias", "bound"},  {"asset_event", "added"},
      {"asset_queue", "queued"}, {"asset_queue", "unqueued"},
-     {"asset_cursor", "moved"}, {"asset_event", "consumed"}}};
+     {"asset_cursor", "moved"}, {"asset_event", "consumed"},
+     {"state", "stored"},       {"state", "removed"}}};
 
 }  // namespace
 

@@ -39,9 +39,11 @@ enum class ChangeKind : std::uint8_t {
   AssetQueued,
   AssetUnqueued,
   AssetCursorMoved,
-  AssetEventsConsumed
+  AssetEventsConsumed,
+  StateStored,
+  StateRemoved
 };
-inline constexpr int kChangeKindCount = 32;
+inline constexpr int kChangeKindCount = 34;
 
 /// Value of a state column of the change table that names no state.
 inline constexpr int kNoState = -1;

@@ -35,6 +35,19 @@ void count_xcoms(const CallPtr&);
 void push_xcom(const CallPtr&);
 void drop_xcom(const CallPtr&);
 
+void get_task_state(const CallPtr&);
+void put_task_state(const CallPtr&);
+void drop_task_state(const CallPtr&);
+void clear_task_state(const CallPtr&);
+void get_asset_state_by_name(const CallPtr&);
+void get_asset_state_by_uri(const CallPtr&);
+void put_asset_state_by_name(const CallPtr&);
+void put_asset_state_by_uri(const CallPtr&);
+void drop_asset_state_by_name(const CallPtr&);
+void drop_asset_state_by_uri(const CallPtr&);
+void clear_asset_state_by_name(const CallPtr&);
+void clear_asset_state_by_uri(const CallPtr&);
+
 void variable_keys(const CallPtr&);
 void get_variable(const CallPtr&);
 void put_variable(const CallPtr&);

@@ -7,9 +7,7 @@ namespace {
 
 /// `should_retry` of Airflow 3.3.2: what the worker reports when the user's code fails.
 bool should_retry(const InstanceRow& instance) {
-  if (instance.state == TaskState::Restarting || instance.max_tries == RetryRule::kForever)
-    return true;
-  return instance.max_tries != 0 && instance.try_number <= instance.max_tries;
+  return instance.state == TaskState::Restarting || has_retries_left(instance);
 }
 
 }  // namespace

@@ -28,6 +28,8 @@ struct Row {
 #define TI "/execution/task-instances/{task_instance_id}"
 #define XCOM "/execution/xcoms/{dag_id}/{run_id}/{task_id}/{key*}"
 #define RUN "/execution/dag-runs/{dag_id}/{run_id}"
+#define STATE "/execution/store/ti/{task_instance_id}"
+#define ASSET_STATE "/execution/store/asset/"
 #define ASK "/execution/hitlDetails/{task_instance_id}"
 
 constexpr Row kRows[] = {
@@ -65,6 +67,18 @@ constexpr Row kRows[] = {
     {"POST", ASK, ask_human, Who::Own, kReportBody},
     {"PATCH", ASK, answer_human, Who::Own, kReportBody},
     {"GET", ASK, get_human_answer, Who::Own},
+    {"GET", STATE "/{key*}", get_task_state, Who::Own},
+    {"PUT", STATE "/{key*}", put_task_state, Who::Own, kReportBody},
+    {"DELETE", STATE "/{key*}", drop_task_state, Who::Own},
+    {"DELETE", STATE, clear_task_state, Who::Own},
+    {"GET", ASSET_STATE "by-name/value", get_asset_state_by_name, Who::TaskOrHost},
+    {"PUT", ASSET_STATE "by-name/value", put_asset_state_by_name, Who::TaskOrHost, kReportBody},
+    {"DELETE", ASSET_STATE "by-name/value", drop_asset_state_by_name, Who::TaskOrHost},
+    {"DELETE", ASSET_STATE "by-name/clear", clear_asset_state_by_name, Who::TaskOrHost},
+    {"GET", ASSET_STATE "by-uri/value", get_asset_state_by_uri, Who::TaskOrHost},
+    {"PUT", ASSET_STATE "by-uri/value", put_asset_state_by_uri, Who::TaskOrHost, kReportBody},
+    {"DELETE", ASSET_STATE "by-uri/value", drop_asset_state_by_uri, Who::TaskOrHost},
+    {"DELETE", ASSET_STATE "by-uri/clear", clear_asset_state_by_uri, Who::TaskOrHost},
     {"GET", "/execution/assets/by-name", get_asset_by_name, Who::TaskOrHost},
     {"GET", "/execution/assets/by-uri", get_asset_by_uri, Who::TaskOrHost},
     {"GET", "/execution/assets/by-alias", get_assets_by_alias, Who::TaskOrHost},
@@ -73,6 +87,8 @@ constexpr Row kRows[] = {
 };
 
 #undef ASK
+#undef ASSET_STATE
+#undef STATE
 #undef RUN
 #undef XCOM
 #undef TI

@@ -51,6 +51,25 @@ TEST_P(StoreContract, questions_and_answers_come_back_as_written) {
   EXPECT_TRUE(value_of(f.store().human_inputs(asked.instance)).empty());
 }
 
+TEST_P(StoreContract, state_is_kept_for_its_owner_until_it_expires_or_its_run_goes) {
+  const auto dag = f.dag("etl", {"a", "b"});
+  f.must({DagChanged{dag, false}, RunCreated{f.run_row(1, dag, 0), dag}});
+  const StatePlace task{{1, 0, -1}, 0}, other{{1, 1, -1}, 0}, asset{{}, 7};
+  const auto read = [&](const StatePlace& place, const std::string& key) {
+    return value_of(f.store().state_value(place, key, f.now())).value_or("none");
+  };
+  f.must({StateStored{task, "job", R"({"id":1})", {}}, StateStored{asset, "job", "\"x\"", {}}});
+  EXPECT_EQ(read(task, "job") + read(other, "job") + read(asset, "job"), R"({"id":1}none"x")");
+  f.must({StateStored{task, "job", "2", {}}, StateStored{task, "brief", "3", f.now()}});
+  EXPECT_EQ(read(task, "job") + read(task, "brief"), "2none") << "replaced; expired";
+  f.must({StateRemoved{asset, "job"}, StateStored{task, "more", "4", {}}});
+  EXPECT_EQ(read(asset, "job") + read(task, "more"), "none4");
+  f.must({StateRemoved{task, ""}});
+  EXPECT_EQ(read(task, "job") + read(task, "more"), "nonenone");
+  f.must({StateStored{other, "job", "5", {}}, RunRemoved{1}});
+  EXPECT_EQ(read(other, "job"), "none");
+}
+
 TEST_P(StoreContract, only_the_questions_of_present_tries_are_listed) {
   const auto dag = f.dag("etl", {"a", "b"});
   f.must({DagChanged{dag, false}, RunCreated{f.run_row(1, dag, 0), dag},

@@ -18,6 +18,27 @@ void MemoryStore::write(const HumanInputChanged& change) {
   put(questions_, {row.instance, row.try_number}, row);
 }
 
+void MemoryStore::write(const StateStored& change) {
+  record(record_of(ChangeKind::StateStored, change.place, change.key));
+  put(states_, {change.place, change.key}, change);
+}
+
+void MemoryStore::write(const StateRemoved& change) {
+  record(record_of(ChangeKind::StateRemoved, change.place, change.key));
+  drop_where(states_, [&change](const auto& known) {
+    return known.first == change.place && (change.key.empty() || known.second == change.key);
+  });
+}
+
+Result<std::optional<std::string>> MemoryStore::state_value(const StatePlace& place,
+                                                            const std::string& key, Instant now) {
+  const auto found = states_.find({place, key});
+  if (found == states_.end()) return std::optional<std::string>();
+  const StateStored& known = found->second;
+  if (known.expires_at && *known.expires_at <= now) return std::optional<std::string>();
+  return std::optional(known.json);
+}
+
 /// Who names which asset, as of the current version. What stays keeps its first instant.
 void MemoryStore::refer(DagEntry& entry, const DagDefinition& definition) const {
   const auto earlier = std::exchange(entry.references, {});

@@ -154,6 +154,22 @@ Result<Listing<HumanInputSummary>> SqliteStore::human_inputs(const HumanInputFil
       });
 }
 
+Result<std::optional<std::string>> SqliteStore::state_value(const StatePlace& place,
+                                                            const std::string& key, Instant now) {
+  return guarded("read state", [&] {
+    Statement& s =
+        db_.kept(
+               "SELECT json FROM state_value WHERE asset = ? AND run = ? AND task = ? AND "
+               "map_index = ? AND key = ? AND (expires_at IS NULL OR expires_at > ?)")
+            .bind(place.asset, place.instance.run, place.instance.task, place.instance.map_index,
+                  key, now);
+    std::optional<std::string> found;
+    if (s.step()) found = s.text(0);
+    s.reset();
+    return found;
+  });
+}
+
 Result<std::vector<HumanInput>> SqliteStore::human_inputs(const InstanceKey& key) {
   return guarded("read human inputs", [&] {
     std::vector<HumanInput> rows;

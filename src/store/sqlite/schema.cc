@@ -144,8 +144,16 @@ CREATE INDEX consumed_event_event ON consumed_event(event);
 ALTER TABLE dag ADD COLUMN asset_cursor INTEGER;
 )";
 
+/// Of a task instance (asset 0) or of an asset (run 0).
+constexpr Sql kStateStore = R"(
+CREATE TABLE state_value(
+  asset INTEGER NOT NULL, run INTEGER NOT NULL, task INTEGER NOT NULL, map_index INTEGER NOT NULL,
+  key TEXT NOT NULL, json TEXT NOT NULL, updated_at INTEGER NOT NULL, expires_at INTEGER,
+  PRIMARY KEY(asset, run, task, map_index, key)) WITHOUT ROWID;
+)";
+
 /// Steps[i] leads from version i to i + 1. Append only.
-constexpr std::array kSteps = {kFirst, kInputsAndAssets};
+constexpr std::array kSteps = {kFirst, kInputsAndAssets, kStateStore};
 
 int version_of(Database& db) {
   Statement& tables =
