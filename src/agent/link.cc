@@ -17,7 +17,7 @@ namespace etesian::agent {
 namespace {
 
 constexpr std::size_t kQueueMax = 32UL << 20;
-constexpr std::size_t kReadMax = 256UL << 10;
+constexpr std::size_t kReadMax = 64UL << 10;
 
 void watch(int epoll, int operation, int fd, std::uint32_t events, std::uint64_t token) {
   epoll_event event{};
@@ -74,10 +74,9 @@ void Link::disconnect() {
 }
 
 bool Link::receive(std::deque<wire::Message>& inbox) {
-  const std::size_t before = in_.size();
-  in_.resize(before + kReadMax);
-  const ssize_t n = ::recv(peer_.get(), in_.data() + before, kReadMax, 0);
-  in_.resize(before + (n > 0 ? static_cast<std::size_t>(n) : 0));
+  char bytes[kReadMax];
+  const ssize_t n = ::recv(peer_.get(), bytes, sizeof bytes, 0);
+  if (n > 0) in_.append(bytes, static_cast<std::size_t>(n));
   if (n < 0 && (errno == EAGAIN || errno == EINTR)) return true;
   if (n <= 0) {
     disconnect();

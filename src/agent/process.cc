@@ -41,6 +41,7 @@ struct ChildPlan {
   const char* out;
   const char* error;
   const char* const* cgroup_procs;
+  const std::vector<int>* ignored_signals;
   rlim_t open_files;
   int stdin_fd;
   std::atomic<std::int32_t>* pid_note;
@@ -55,9 +56,19 @@ __attribute__((no_sanitize("address", "undefined"))) int fail(ChildPlan& plan, c
   return 127;
 }
 
+/// A descriptor table of the child's own, up to what it needs: the agent's hundreds are neither
+/// copied nor closed one by one.
+__attribute__((no_sanitize("address", "undefined"))) bool leave_descriptors(int last) {
+  constexpr unsigned kUnshare = 1U << 1;  // CLOSE_RANGE_UNSHARE
+  return ::syscall(SYS_close_range, static_cast<unsigned>(last) + 1, ~0U, kUnshare) == 0 ||
+         ::unshare(CLONE_FILES) == 0;
+}
+
 __attribute__((no_sanitize("address", "undefined"))) int run_child(void* argument) {
   ChildPlan& plan = *static_cast<ChildPlan*>(argument);
   if (plan.pid_note != nullptr) plan.pid_note->store(::getpid());
+  if (!leave_descriptors(plan.stdin_fd < 2 ? 2 : plan.stdin_fd))
+    return fail(plan, "leave the agent's descriptors");
   ::setsid();
   for (const char* const* procs = plan.cgroup_procs; *procs != nullptr; ++procs) {
     const int fd = ::open(*procs, O_WRONLY | O_CLOEXEC);
@@ -81,7 +92,7 @@ __attribute__((no_sanitize("address", "undefined"))) int run_child(void* argumen
   // exec keeps what is ignored: the agent ignores SIGPIPE, and whoever started it maybe more. The
   // handler table is the child's own.
   struct sigaction as_default {};
-  for (int signal = 1; signal < NSIG; ++signal) ::sigaction(signal, &as_default, nullptr);
+  for (const int signal : *plan.ignored_signals) ::sigaction(signal, &as_default, nullptr);
   sigset_t none;
   ::sigemptyset(&none);
   ::sigprocmask(SIG_SETMASK, &none, nullptr);
@@ -117,6 +128,19 @@ std::vector<const char*> pointers(const std::vector<std::string>& texts) {
   return out;
 }
 
+/// Asked once: nobody ignores more signals once tasks start.
+const std::vector<int>& ignored_signals() {
+  static const std::vector<int> ignored = [] {
+    std::vector<int> out;
+    struct sigaction now {};
+    for (int signal = 1; signal < NSIG; ++signal)
+      if (::sigaction(signal, nullptr, &now) == 0 && now.sa_handler == SIG_IGN)
+        out.push_back(signal);
+    return out;
+  }();
+  return ignored;
+}
+
 void block_all_signals(sigset_t& before) {
   sigset_t all;
   ::sigfillset(&all);
@@ -131,6 +155,15 @@ std::string read_proc(pid_t pid, const char* name) {
     const ssize_t n = ::read(fd.get(), buffer, sizeof buffer);
     if (n <= 0) return out;
     out.append(buffer, static_cast<std::size_t>(n));
+  }
+}
+
+/// "12 34 " as the kernel writes them.
+void add_pids(const std::string& text, std::vector<pid_t>& out) {
+  for (const char* at = text.c_str(); *at != '\0';) {
+    char* end = nullptr;
+    out.push_back(static_cast<pid_t>(std::strtol(at, &end, 10)));
+    at = *end == ' ' ? end + 1 : end;
   }
 }
 
@@ -173,6 +206,7 @@ Spawned spawn(const SpawnPlan& plan, SpawnFailure& failure) {
                   plan.stdout_path.c_str(),
                   plan.stderr_path.c_str(),
                   cgroups.data(),
+                  &ignored_signals(),
                   plan.open_files,
                   plan.stdin_fd,
                   plan.pid_note,
@@ -182,8 +216,9 @@ Spawned spawn(const SpawnPlan& plan, SpawnFailure& failure) {
   sigset_t before;
   block_all_signals(before);
   int pidfd = -1;
-  const pid_t pid = ::clone(run_child, stack + sizeof stack,
-                            CLONE_VM | CLONE_VFORK | CLONE_PIDFD | SIGCHLD, &child, &pidfd);
+  const pid_t pid =
+      ::clone(run_child, stack + sizeof stack,
+              CLONE_VM | CLONE_FILES | CLONE_VFORK | CLONE_PIDFD | SIGCHLD, &child, &pidfd);
   const int clone_error = errno;
   ::sigprocmask(SIG_SETMASK, &before, nullptr);
   if (pid < 0) {
@@ -265,14 +300,29 @@ std::vector<pid_t> children_of(pid_t pid) {
   if (list == nullptr) return out;
   while (const dirent* entry = ::readdir(list)) {
     if (entry->d_name[0] == '.') continue;
-    const std::string text = read_proc(pid, fmt::format("task/{}/children", entry->d_name).c_str());
-    for (const char* at = text.c_str(); *at != '\0';) {
-      char* end = nullptr;
-      out.push_back(static_cast<pid_t>(std::strtol(at, &end, 10)));
-      at = *end == ' ' ? end + 1 : end;
-    }
+    add_pids(read_proc(pid, fmt::format("task/{}/children", entry->d_name).c_str()), out);
   }
   ::closedir(list);
+  return out;
+}
+
+ChildList::ChildList(pid_t pid) : pid_(pid) {
+  struct stat info {};
+  // "." and ".." and a folder for each thread.
+  if (::stat(fmt::format("/proc/{}/task", pid).c_str(), &info) != 0 || info.st_nlink != 3) return;
+  file_ =
+      Fd(::open(fmt::format("/proc/{}/task/{}/children", pid, pid).c_str(), O_RDONLY | O_CLOEXEC));
+}
+
+std::vector<pid_t> ChildList::read() const {
+  if (!file_) return children_of(pid_);
+  std::vector<pid_t> out;
+  std::string text;
+  char buffer[4096];
+  for (ssize_t n = 0;
+       (n = ::pread(file_.get(), buffer, sizeof buffer, static_cast<off_t>(text.size()))) > 0;)
+    text.append(buffer, static_cast<std::size_t>(n));
+  add_pids(text, out);
   return out;
 }
 

@@ -69,6 +69,17 @@ bool read_process(pid_t pid, ProcessInfo& info);
 std::string command_line(const ProcessInfo& info);
 /// Direct children of all threads of `pid`.
 std::vector<pid_t> children_of(pid_t pid);
+/// The same for one process again and again. One that has a single thread costs a read.
+class ChildList {
+ public:
+  ChildList() = default;
+  explicit ChildList(pid_t pid);
+  std::vector<pid_t> read() const;
+
+ private:
+  pid_t pid_ = 0;
+  Fd file_;  ///< Of the single thread.
+};
 /// `environ` of the process holds `NAME=value`.
 bool has_environment(pid_t pid, const std::string& assignment);
 std::vector<pid_t> all_processes();

@@ -45,6 +45,7 @@ struct Task {
   std::uint64_t birth = 0;
   enum class Parent { Us, Keeper, Other } parent = Parent::Us;
   Instant started_at{};
+  Ticks tell_at = kNever;  ///< When the server must hear of the start, which it has not yet.
   Ticks timeout_at = kNever;
   std::optional<Cgroup> cgroup;
 

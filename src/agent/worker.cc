@@ -34,7 +34,7 @@ enum Token : std::uint64_t {
 constexpr Ticks kSecond = 1'000'000'000;
 constexpr Ticks kBeat = 5 * kSecond;
 constexpr Ticks kRetention = 60 * kSecond;
-constexpr int kMessagesPerTurn = 16;  ///< A start costs about 0.5 ms: exits must not wait for long.
+constexpr int kMessagesPerTurn = 4;  ///< A start costs about 0.5 ms: exits must not wait for long.
 constexpr std::size_t kListPart = 1UL << 20;
 constexpr std::uint64_t kCompactAbove = 8UL << 20;
 
@@ -92,7 +92,9 @@ Result<Done> Worker::open() {
   for (const char* folder : {"", "/tries", "/fifos"})
     if (const auto made = make_folders(options_.folder + folder); !made) return made;
   if (const auto loaded = load_identity(); !loaded) return loaded;
+  children_ = ChildList(::getpid());
   if (kept_.channel) {
+    keepers_children_ = ChildList(kept_.keeper);
     watch(epoll_.get(), kept_.channel.get(), kKeeper);
     sigset_t wanted;
     ::sigemptyset(&wanted);
@@ -134,6 +136,7 @@ void Worker::turn() {
                         (!is_blocked && (!ready_.empty()));
   Ticks next = link_ ? std::min(beat_at_, retention_at_) : kNever;
   if (!timers_.empty()) next = std::min(next, timers_.begin()->first);
+  next = std::min(next, unsynced_until_);
   if (is_blocked) next = std::min(std::max(next, now + 1), blocked_until_);
   const Ticks wait_ms =
       has_work ? 0 : std::clamp<Ticks>((next - now + 999'999) / 1'000'000, 0, 60'000);
@@ -152,6 +155,7 @@ void Worker::turn() {
     settle();
     if (logs_->buffered() > 0) store();
     static_cast<void>(journal_->write());  // acknowledgements; without room they wait
+    if (unsynced_until_ <= after) sync_ends();
   }
   if (link_) {
     beat(after);
@@ -235,6 +239,7 @@ void Worker::handle_acknowledge(const Key& key) {
   if (found == entries_.end() || found->second.state != Entry::State::Ended) return;
   found->second.state = Entry::State::Acknowledged;
   found->second.record.reset();
+  --unacknowledged_;
   ++acknowledged_;
   journal_->add(AckRecord{key});
   if (journal_->size() > kCompactAbove) compact_journal();
@@ -347,6 +352,7 @@ void Worker::tick(Ticks now) {
     Task& task = *by_slot_[timers_.begin()->second];
     timers_.erase(timers_.begin());
     task.wake_at = kNever;
+    if (task.tell_at <= now) tell_start(task);
     if (task.timeout_at <= now && !task.is_over() && !task.stop_cause)
       order_stop(task, wire::cause::kTimeout, task.claim.kill_grace,
                  fmt::format("its timeout of {} is over", to_text(task.claim.timeout)));
@@ -364,7 +370,8 @@ void Worker::reschedule(Task& task) {
     if (!task.is_complete) next = now_ticks() + (is_waiting ? kSecond : kSecond / 50);
     if (is_waiting) next = std::min(next, task.timeout_at);
   } else {
-    if (!task.stop_cause) next = task.timeout_at;
+    next = task.tell_at;
+    if (!task.stop_cause) next = std::min(next, task.timeout_at);
     if (!task.is_killed) next = std::min(next, task.kill_at);
   }
   if (next == task.wake_at) return;

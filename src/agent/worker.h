@@ -75,6 +75,7 @@ class Worker {
   void refuse(const Key& key, wire::Refused::Reason reason, const std::string& message);
   std::unique_ptr<Task> claim(const wire::StartTry& launch, std::uint32_t slot);
   bool run_process(Task& task, const wire::StartTry& launch, SpawnFailure& failure);
+  void tell_start(Task& task);
   void add_task(std::unique_ptr<Task> task);
   std::string output_path(const Key& key) const;
   bool make_own_folder(const ClaimRecord& claim, SpawnFailure& failure) const;
@@ -96,6 +97,8 @@ class Worker {
   bool drain(Task& task);
   bool commit_batch(Capture& capture);
   void finish(std::vector<Task*>& complete);
+  Result<Done> keep_ends();
+  void sync_ends();
   wire::ExitRecord make_record(Task& task);
   void judge(Task& task, wire::ExitRecord& record);
   LastLine last_line(Task& task);
@@ -118,6 +121,7 @@ class Worker {
   std::string agent_id_, session_, host_;
   std::uint64_t task_open_files_ = 0;
   Fd epoll_, null_, signals_;
+  ChildList children_, keepers_children_;
   std::optional<Pipes> pipes_;
   std::optional<Journal> journal_;
   std::unique_ptr<logs::SegmentStore> logs_;
@@ -126,6 +130,8 @@ class Worker {
   Entries entries_;
   std::vector<Task*> by_slot_;
   std::size_t running_ = 0, acknowledged_ = 0;
+  std::size_t unacknowledged_ = 0;  ///< Entries that have ended.
+  Ticks unsynced_until_ = kNever;   ///< When exit records that are only written must be synced.
   std::vector<std::pair<std::uint32_t, int>> ready_;  ///< Streams that may hold bytes.
   std::set<std::pair<Ticks, std::uint32_t>> timers_;  ///< (wake_at, slot)
   std::vector<std::uint32_t> ended_;    ///< Slots whose task is past its main process.

@@ -44,6 +44,8 @@ void Worker::adopt(const std::vector<JournalRecord>& records) {
     } else if (story.end) {
       Entry& entry = entries_[key];
       entry.state = Entry::State::Ended;
+      ++unacknowledged_;
+      unsynced_until_ = 0;  // The last worker may have written it only.
       entry.record = std::make_unique<wire::ExitRecord>(*story.end);
     } else if (story.is_revoked) {
       if (is_same_boot) entries_[key].state = Entry::State::Revoked;

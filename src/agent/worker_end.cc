@@ -22,6 +22,8 @@ constexpr Ticks kSecond = 1'000'000'000;
 constexpr Ticks kDrain = 5 * kSecond;  ///< reliability rules, end of a try: then the log is cut.
 constexpr Ticks kStatusWait = 2 * kSecond;  ///< For the process that reaps an adopted task.
 constexpr Ticks kOwnEnd = 15'000'000;
+constexpr Ticks kServerCommits =
+    10'000'000;  ///< A server that is well has committed an end by then.
 constexpr int kReadsPerTurn = 8;
 
 std::string signal_name(int signal) {
@@ -193,13 +195,13 @@ void Worker::finish(std::vector<Task*>& complete) {
     task->record = make_record(*task);
     task->log.end(task->is_cut ? logs::kCut : 0, at);
   }
-  // One sync of the logs and one of the journal for all ends of this turn. An empty log has nothing
-  // to lose. Until both have succeeded nobody hears of an end.
+  // One sync of the logs for all ends of this turn: until then nobody hears of an end. An empty log
+  // has nothing to lose.
   Result<Done> done = logs_->flush();
   if (done && has_lines) done = logs_->sync();
   if (done) {
     for (const Task* const task : complete) journal_->add(*task->record);
-    done = journal_->sync();
+    done = keep_ends();
   }
   if (!done) {
     // The next attempt appends the records anew: after a failed sync the kernel may take the lost
@@ -213,14 +215,39 @@ void Worker::finish(std::vector<Task*>& complete) {
   for (Task* const task : complete) {
     if (task->parent == Task::Parent::Us && task->pid != 0) ::waitpid(task->pid, nullptr, WNOHANG);
     auto record = std::make_unique<wire::ExitRecord>(std::move(*task->record));
+    if (task->tell_at != kNever) tell_start(*task);
     if (link_) link_->send(wire::Ended{*record});
     if (hooks_.on_ended) hooks_.on_ended(*record);
     release(*task);
     Entry& entry = entries_[task->key()];
     entry.state = Entry::State::Ended;
+    ++unacknowledged_;
     entry.record = std::move(record);
     entry.task.reset();
   }
+}
+
+/// A server that hears of an end acts on it only once its own commit holds it, mostly before a sync
+/// here would be over. So the records are written, survive this process, and are synced only when
+/// the server stays away (reliability.md, "The end of a try").
+Result<Done> Worker::keep_ends() {
+  if (!link_ || !link_->is_connected()) return journal_->sync();
+  if (unsynced_until_ == kNever) unsynced_until_ = now_ticks() + kServerCommits;
+  return journal_->write();
+}
+
+void Worker::sync_ends() {
+  unsynced_until_ = kNever;
+  if (unacknowledged_ == 0) return;
+  const auto synced = journal_->sync();
+  if (synced) return;
+  log_line(LogLevel::Error, synced.error().message);
+  trouble_ = synced.error().message;
+  blocked_until_ = now_ticks() + kSecond;
+  // After a failed sync the kernel may take the lost pages for clean: they are written anew.
+  for (const auto& [key, entry] : entries_)
+    if (entry.state == Entry::State::Ended) journal_->add(*entry.record);
+  unsynced_until_ = blocked_until_;
 }
 
 wire::ExitRecord Worker::make_record(Task& task) {

@@ -12,6 +12,10 @@
 namespace etesian::agent {
 namespace {
 
+/// A task that ends sooner is told of in one message with its end: the server has one thing to
+/// commit, and does not do it while the task wants the processor.
+constexpr Ticks kStartNews = 3'000'000;
+
 /// In the words of BashOperator.execute; empty: none.
 std::string problem_of_cwd(const std::string& folder) {
   struct stat info {};
@@ -64,9 +68,7 @@ void Worker::start(const wire::StartTry& launch) {
   if (task == nullptr) return refuse(key, Reason::Busy, trouble_);
   SpawnFailure failure;
   if (run_process(*task, launch, failure)) {
-    if (link_)
-      link_->send(wire::Started{key.try_id, key.launch, task->pid, task->started_at,
-                                task->log.segment(), task->log.offset()});
+    if (link_) task->tell_at = now_ticks() + kStartNews;
     return add_task(std::move(task));
   }
   if (failure.is_ours) {
@@ -176,6 +178,14 @@ bool Worker::run_process(Task& task, const wire::StartTry& launch, SpawnFailure&
   if (const auto written = journal_->write(); !written)
     log_line(LogLevel::Error, written.error().message);
   return true;
+}
+
+void Worker::tell_start(Task& task) {
+  task.tell_at = kNever;
+  const Key& key = task.key();
+  if (link_)
+    link_->send(wire::Started{key.try_id, key.launch, task.pid, task.started_at, task.log.segment(),
+                              task.log.offset()});
 }
 
 void Worker::add_task(std::unique_ptr<Task> task) {

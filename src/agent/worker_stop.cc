@@ -64,9 +64,9 @@ void Worker::collect_strangers() {
     return std::any_of(by_slot_.begin(), by_slot_.end(),
                        [&](const Task* task) { return task != nullptr && task->pid == pid; });
   };
-  auto candidates = children_of(::getpid());
+  auto candidates = children_.read();
   if (is_with_keeper) {
-    const auto kept = children_of(kept_.keeper);
+    const auto kept = keepers_children_.read();
     candidates.insert(candidates.end(), kept.begin(), kept.end());
   }
   if (candidates.size() <= running_ && !is_with_keeper) {

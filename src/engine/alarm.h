@@ -19,6 +19,7 @@ class Alarm {
 
  private:
   Fd ring_, wall_, uptime_;
+  std::optional<Duration> armed_wall_, armed_uptime_;  ///< What the timers are set to.
 };
 
 }  // namespace etesian

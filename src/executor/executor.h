@@ -14,8 +14,9 @@ namespace etesian {
 using ExecutorEvent = std::variant<ExecutorUp, ExecutorDown, LaunchStarted, LaunchEnded,
                                    LaunchNotStarted, LaunchAlive>;
 
-/// Runs launches somewhere: on this host, in Docker, on ECS. No call blocks; answers come as events
-/// through the sink, from the executor's own thread. Any event may be repeated, and may come late.
+/// Runs launches somewhere: on this host, in Docker, on ECS. No call blocks, and what was asked
+/// leaves with the next `flush`; answers come as events through the sink, from the executor's own
+/// thread. Any event may be repeated, and may come late.
 class Executor {
  public:
   using Sink = std::function<void(std::vector<ExecutorEvent>)>;
@@ -33,6 +34,8 @@ class Executor {
   virtual void inquire(const LaunchId& id) = 0;
   /// The end of this launch is durable in the store; its record may be dropped.
   virtual void acknowledge(const LaunchId& id) = 0;
+  /// What was asked since the last time goes out, in one message where it can.
+  virtual void flush() = 0;
 };
 
 }  // namespace etesian

@@ -43,7 +43,7 @@ using Millis = std::chrono::milliseconds;
 constexpr Millis kRetryFirst{5}, kRetryLast{1000};
 constexpr Millis kSilenceMax{30'000};  ///< Six beats: then the connection is taken for dead.
 constexpr std::size_t kQueueMax = 64UL << 20;
-constexpr std::size_t kReadMax = 256UL << 10;
+constexpr std::size_t kReadMax = 64UL << 10;
 
 LaunchId id_of(const Uuid& try_id, std::int32_t launch) { return {try_id, launch}; }
 
@@ -93,20 +93,30 @@ class LocalExecutor final : public Executor {
   void revoke(const LaunchId& id) override { send(wire::Revoke{id.try_id, id.launch}); }
   void inquire(const LaunchId& id) override { send(wire::Inquire{id.try_id, id.launch}); }
   void acknowledge(const LaunchId& id) override { send(wire::Acknowledge{id.try_id, id.launch}); }
+  /// Written by whoever asks: no other thread must wake first. What the socket does not take is
+  /// left to ours.
+  void flush() override {
+    const std::lock_guard lock(mutex_);
+    if (!is_open_ || queue_.empty()) return;
+    if (!write_queue() || !queue_.empty()) wake();
+  }
 
  private:
   /// Dropped while there is no connection: the agent's list after the next one tells the caller
   /// what is there, and it asks again.
   void send(const wire::Message& message) {
-    std::string bytes = wire::encode(message);
-    bool was_empty = false;
-    {
-      const std::lock_guard lock(mutex_);
-      if (!is_open_ || queue_.size() > kQueueMax) return;
-      was_empty = queue_.empty();
-      queue_ += bytes;
-    }
-    if (was_empty) wake();
+    const std::string bytes = wire::encode(message);
+    const std::lock_guard lock(mutex_);
+    if (is_open_ && queue_.size() <= kQueueMax) queue_ += bytes;
+  }
+
+  /// False: the connection broke. Wants the lock.
+  bool write_queue() {
+    if (queue_.empty()) return true;
+    const ssize_t n = ::send(socket_.get(), queue_.data(), queue_.size(), MSG_NOSIGNAL);
+    if (n < 0) return errno == EAGAIN || errno == EINTR;
+    queue_.erase(0, static_cast<std::size_t>(n));
+    return true;
   }
 
   void wake() {
@@ -132,7 +142,6 @@ class LocalExecutor final : public Executor {
       }
       socket_.reset();
       in_.clear();
-      out_.clear();
       if (!session_.empty() && !must_end_)
         sink_({ExecutorDown{name_, std::exchange(session_, {}), reason}});
     }
@@ -204,7 +213,12 @@ class LocalExecutor final : public Executor {
   std::string talk() {
     auto last_word = std::chrono::steady_clock::now();
     while (!must_end_) {
-      const bool is_writing = !out_.empty();
+      bool is_writing = false;
+      {
+        const std::lock_guard lock(mutex_);
+        if (!write_queue()) return "the connection to the agent broke";
+        is_writing = !queue_.empty();
+      }
       pollfd wait[2] = {
           {socket_.get(), static_cast<short>(is_writing ? POLLIN | POLLOUT : POLLIN), 0},
           {wake_.get(), POLLIN, 0}};
@@ -216,31 +230,14 @@ class LocalExecutor final : public Executor {
       }
       if (std::chrono::steady_clock::now() - last_word > kSilenceMax)
         return "the agent has been silent for 30 s";
-      if (!flush()) return "the connection to the agent broke";
     }
     return "the server is ending";
   }
 
-  bool flush() {
-    if (out_.empty()) {
-      const std::lock_guard lock(mutex_);
-      out_.swap(queue_);
-    }
-    if (out_.empty()) return true;
-    const ssize_t n = ::send(socket_.get(), out_.data(), out_.size(), MSG_NOSIGNAL);
-    if (n < 0) return errno == EAGAIN || errno == EINTR;
-    if (static_cast<std::size_t>(n) == out_.size())
-      out_.clear();
-    else
-      out_.erase(0, static_cast<std::size_t>(n));
-    return true;
-  }
-
   std::string receive() {
-    const std::size_t before = in_.size();
-    in_.resize(before + kReadMax);
-    const ssize_t n = ::recv(socket_.get(), in_.data() + before, kReadMax, 0);
-    in_.resize(before + (n > 0 ? static_cast<std::size_t>(n) : 0));
+    char bytes[kReadMax];
+    const ssize_t n = ::recv(socket_.get(), bytes, sizeof bytes, 0);
+    if (n > 0) in_.append(bytes, static_cast<std::size_t>(n));
     if (n < 0) return errno == EAGAIN || errno == EINTR ? "" : "the connection to the agent broke";
     if (n == 0) return "the agent closed the connection";
     auto messages = wire::take_messages(in_);
@@ -306,12 +303,12 @@ class LocalExecutor final : public Executor {
   std::atomic<bool> must_end_{false};
 
   std::mutex mutex_;
-  std::string queue_;     ///< Guarded: encoded messages that callers left.
-  bool is_open_ = false;  ///< Guarded: between Hello and the end of a connection.
+  std::string queue_;     ///< Guarded: encoded messages that the socket has not taken yet.
+  bool is_open_ = false;  ///< Guarded: between Hello and the end of a connection; socket_ is there.
 
   // The rest belongs to the thread.
   Fd socket_;
-  std::string in_, out_;
+  std::string in_;
   std::string session_, host_, trouble_;
   pid_t starter_ = 0;
   std::thread thread_;

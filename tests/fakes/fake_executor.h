@@ -93,6 +93,7 @@ class FakeExecutor final : public Executor {
   void revoke(const LaunchId&) override { desk_.note("revoke"); }
   void inquire(const LaunchId&) override { desk_.note("inquire"); }
   void acknowledge(const LaunchId&) override { desk_.note("acknowledge"); }
+  void flush() override {}
 
  private:
   const std::string name_ = "local";

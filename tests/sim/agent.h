@@ -2,6 +2,7 @@
 // The simulated host: its agent, its journal and the processes it runs.
 #include <functional>
 #include <map>
+#include <optional>
 #include <set>
 #include <string>
 #include <utility>
@@ -46,6 +47,8 @@ class SimulatedAgent {
     }
     if (!is_up_) return;
     for (auto& [id, record] : journal_)
+      if (record.state == State::Ended && record.synced_at <= uptime) record.is_synced = true;
+    for (auto& [id, record] : journal_)
       if (record.state == State::Ended && record.told_at <= uptime) tell(id, record, uptime, send);
   }
   std::optional<Duration> next_event() const {
@@ -61,12 +64,15 @@ class SimulatedAgent {
   /// Tasks survive it, as their processes do not belong to it.
   void crash() { is_up_ = false; }
   void restart() { is_up_ = true; }
-  /// Every process is gone; what was not fsynced may be gone too. Exit records are.
+  /// Every process is gone, and what was not fsynced: also an exit record that the server, while it
+  /// was well, was told of first.
   void reboot() {
     ++boots_;
     is_up_ = false;
     for (auto& [id, record] : journal_) {
-      if (record.state != State::Running) continue;
+      const bool is_lost = record.state == State::Ended && !record.is_synced;
+      if (record.state != State::Running && !is_lost) continue;
+      if (is_lost) unsure_.insert(id.first);
       running_.erase(record.instance);
       record.state = State::Dead;
     }
@@ -75,15 +81,20 @@ class SimulatedAgent {
       return (state == State::Dead || state == State::Refused) && random_.chance(0.5);
     });
   }
-  /// Whether the durable record of a try that is no SDK worker's says exit code 0.
-  bool has_succeeded(const Uuid& try_id) const { return succeeded_.contains(try_id); }
+  /// Whether the record of a try that is no SDK worker's says exit code 0; nullopt: a reboot took
+  /// the record, and the server may have been faster.
+  std::optional<bool> has_succeeded(const Uuid& try_id) const {
+    if (unsure_.contains(try_id)) return std::nullopt;
+    return succeeded_.contains(try_id);
+  }
 
  private:
   enum class State { Running, Ended, Acknowledged, Refused, Dead };
   struct Record {
     State state = State::Running;
     InstanceKey instance;
-    Duration ends_at{0}, told_at{0};
+    Duration ends_at{0}, told_at{0}, synced_at{0};
+    bool is_synced = false;
     int code = 0;
     Outcome outcome;
     bool is_worker = false;
@@ -206,6 +217,9 @@ class SimulatedAgent {
       }
   }
   void tell(const Id& id, Record& record, Duration uptime, const Send& send) {
+    // Mostly soon; now and then the disk is slow, or full.
+    if (record.told_at == Duration{0})
+      record.synced_at = uptime + std::chrono::milliseconds(random_.chance(0.2) ? 30'000 : 10);
     record.told_at = uptime + std::chrono::seconds(20);
     send(LaunchEnded{launch(id), record.outcome});
   }
@@ -216,7 +230,7 @@ class SimulatedAgent {
   DurableTry durable_try_;
   std::map<Id, Record> journal_;
   std::set<InstanceKey> running_;
-  std::set<Uuid> ever_started_, succeeded_;
+  std::set<Uuid> ever_started_, succeeded_, unsure_;
   std::set<std::pair<InstanceKey, Uuid>> succeeded_instances_;
   std::uint64_t started_ = 0;
   int boots_ = 1;

@@ -80,6 +80,7 @@ class LocalExecutorTest : public ::testing::Test {
   LaunchId offer(wire::StartTry launch) {
     const LaunchId id{launch.try_id, launch.launch};
     executor_->start(std::move(launch));
+    executor_->flush();
     return id;
   }
 
@@ -241,6 +242,7 @@ TEST_F(LocalExecutorTest,
   ASSERT_TRUE(wait([&] { return started_.count(id.try_id) != 0; }));
   wait_for_line(id, "1 ready\n");
   executor_->stop(id, 200ms, "a user killed it");
+  executor_->flush();
   const Outcome end = end_of(id);
   EXPECT_EQ(end.cause, Cause::Killed);
   EXPECT_NE(log_of(end).find("3 stopping: a user killed it; TERM now, KILL after 200ms\n"),
@@ -262,10 +264,12 @@ TEST_F(LocalExecutorTest, A_repeated_start_starts_nothing) {
   auto launch = plan({"sh", "-c", "echo once"});
   executor_->start(launch);
   executor_->start(launch);
+  executor_->flush();
   const LaunchId id = offer(launch);
   const Outcome end = end_of(id);
   executor_->start(launch);
   executor_->inquire(id);
+  executor_->flush();
   end_of(start({"/bin/true"}));
   EXPECT_EQ(log_of(end), "1 once\n");
 }
@@ -275,11 +279,13 @@ TEST_F(LocalExecutorTest, A_revoked_launch_never_starts_and_one_for_another_sess
   const LaunchId id{launch.try_id, launch.launch};
   executor_->revoke(id);
   executor_->start(launch);
+  executor_->flush();
   ASSERT_TRUE(wait([&] { return not_started_.count(id.try_id) != 0; }));
   EXPECT_EQ(not_started_[id.try_id].why, LaunchNotStarted::Why::Revoked);
   auto late = plan({"/bin/true"});
   late.session = "another boot";
   executor_->start(late);
+  executor_->flush();
   ASSERT_TRUE(wait([&] { return not_started_.count(late.try_id) != 0; }));
   EXPECT_EQ(not_started_[late.try_id].why, LaunchNotStarted::Why::WrongSession);
   const std::lock_guard lock(mutex_);
@@ -289,6 +295,7 @@ TEST_F(LocalExecutorTest, A_revoked_launch_never_starts_and_one_for_another_sess
 TEST_F(LocalExecutorTest, An_unknown_launch_is_answered_never_received) {
   const auto launch = plan({"/bin/true"});
   executor_->inquire({launch.try_id, 1});
+  executor_->flush();
   ASSERT_TRUE(wait([&] { return not_started_.count(launch.try_id) != 0; }));
   EXPECT_EQ(not_started_[launch.try_id].why, LaunchNotStarted::Why::NeverReceived);
 }
