@@ -27,13 +27,22 @@ using OnDone = std::function<void(Result<CommandDone>)>;
 constexpr std::size_t kItemsAhead = 50'000;
 constexpr Duration kLiveWithin = std::chrono::seconds(10);
 
+/// What a command was told by the store, until it is decided. What changes meanwhile makes it
+/// stale.
+struct Ask {
+  std::set<RunKey> runs;
+  std::string dag_id;  ///< All runs of it; empty: only `runs`.
+  bool is_stale = false;
+};
+
 /// One thing for the loop to do.
 struct Input {
   std::optional<Event> event;
   OnDone on_done;  ///< For commands.
   std::function<void(const World&, const Moment&)> read;
-  bool is_completed = false;  ///< The store was asked what the world does not know.
-  std::vector<StoredState::ActiveRun> past{};  ///< Finished runs that it is about, then.
+  std::shared_ptr<Ask> asked{};  ///< The store was asked what the world does not know.
+  std::vector<StoredState::ActiveRun> past{};         ///< Finished runs that it is about, then.
+  std::vector<StoredState::ActiveRun> before_past{};  ///< Those that depends_on_past looks at.
   bool reload = false;
 };
 
@@ -67,6 +76,10 @@ class Loop final : public Engine {
 
  private:
   void push(Input input);
+  bool is_stopping() {
+    const std::lock_guard lock(inbox_mutex_);
+    return stopping_;
+  }
   void push_event(Event event) {
     push(Input{.event = std::move(event), .on_done = {}, .read = {}});
   }
@@ -74,15 +87,19 @@ class Loop final : public Engine {
   void turn(std::vector<Input> inputs);
   void decide(Input input);
   bool prepare(Input& input);
-  /// Asks the store, on its thread, and brings the input back with the finished runs that it needs.
-  using Ask = std::function<Result<std::vector<RunKey>>(Store&, Event&)>;
-  void complete_from_store(Input input, Ask ask);
-  bool needs_store(const Input& input, Ask& ask) const;
+  /// What to ask of the store, on its thread: the finished runs that the event is about.
+  using Question = std::function<Result<std::vector<RunKey>>(Store&, Event&)>;
+  /// Brings the input back with the answer.
+  void complete_from_store(Input input, Ask about, Question question);
+  bool needs_store(const Input& input, Ask& about, Question& question) const;
+  void note_asks(const Change& change);
   void keep(Decision decision, const Moment& moment, OnDone on_done);
   StoreThread::After release(const Effect& effect);
   bool is_for_host(const Effect::Start& start) const;
   void hand_over();
   Result<StoredState> read_stored_state();
+  template <class T>
+  Result<T> ask_store(std::function<Result<T>(Store&)> question);
   void reload();
   void learn_past();
   void enter(StoredState state);
@@ -98,6 +115,9 @@ class Loop final : public Engine {
   Launcher launcher_;
   World world_;
   std::map<std::string, ExecutorUp> executors_up_;
+  /// What the files said last, where it changed the world; nullptr: gone. A refused commit forgets
+  /// it, and the files will not say it again.
+  std::map<std::string, std::shared_ptr<const Dag>> told_;
   std::set<Producer> producers_;    ///< Whose past the world knows.
   bool has_new_producers_ = false;  ///< A DAG of this turn needs the past of others.
 
@@ -106,7 +126,8 @@ class Loop final : public Engine {
   std::vector<Input> inbox_;
   bool stopping_ = false;
 
-  std::vector<Store::Item> items_;  ///< Decided in this turn.
+  std::vector<std::weak_ptr<Ask>> asks_;  ///< Of commands that are on their way to the store.
+  std::vector<Store::Item> items_;        ///< Decided in this turn.
   std::vector<StoreThread::After> after_;
 
   mutable std::mutex listeners_mutex_;
@@ -137,6 +158,19 @@ Result<std::shared_ptr<const Dag>> build_stored_dag(const DagSummary& stored) {
   return Dag::build(std::move(*definition));
 }
 
+/// For many runs of the same few versions.
+Store::DagBuilder building_each_once() {
+  using Built = std::map<std::pair<std::string, std::string>, std::shared_ptr<const Dag>>;
+  return [built = std::make_shared<Built>()](
+             const DagSummary& stored) -> Result<std::shared_ptr<const Dag>> {
+    auto& known = (*built)[{stored.dag_id, stored.version}];
+    if (known) return known;
+    auto dag = build_stored_dag(stored);
+    if (dag) known = *dag;
+    return dag;
+  };
+}
+
 /// The conf of a new run as it is kept. The worker of an Airflow DAG lays it over the defaults
 /// itself.
 Result<std::string> conf_for(const Dag& dag, const std::string& given) {
@@ -152,18 +186,14 @@ Result<Done> Loop::open(Parts& parts) {
   if (!state) return state.error();
   for (const std::string& problem : problems) log_line(LogLevel::Error, problem);
   if (auto loaded = settings_.load(*parts.store); !loaded) return loaded;
-  for (const StoredState::DagState& dag : state->dags) {
-    RunFilter filter;
-    filter.dag_id = dag.dag_id;
-    filter.states = {RunState::Success};
-    if (auto last =
-            parts.store->runs(filter, {.limit = 1, .offset = 0, .order_by = "-logical_date"}))
-      for (const RunRow& run : last->rows) launcher_.note_success(run);
-  }
+  auto successes = parts.store->newest_successes();
+  if (!successes) return successes.error();
+  for (const RunRow& run : *successes) launcher_.note_success(run);
   enter(std::move(*state));
 
   StoreThread::Listener listener;
   listener.on_durable = [this](Sequence sequence) {
+    if (executor_) executor_->flush();
     std::vector<std::function<void(Sequence)>> listeners;
     {
       const std::lock_guard lock(listeners_mutex_);
@@ -253,16 +283,18 @@ std::vector<ImportError> Loop::import_errors() const {
   return all;
 }
 
+/// What runs after a commit uses the trigger host and the executor: they go last.
 Loop::~Loop() {
   sources_.clear();
-  triggers_.reset();
   {
     const std::lock_guard lock(inbox_mutex_);
     stopping_ = true;
   }
   alarm_.ring();
+  if (store_) store_->stop_waiting();
   if (thread_.joinable()) thread_.join();
   store_.reset();
+  triggers_.reset();
   executor_.reset();
 }
 
@@ -322,61 +354,92 @@ void Loop::turn(std::vector<Input> inputs) {
     else
       decide(std::move(input));
   }
+  if (std::exchange(has_new_producers_, false)) {
+    hand_over();
+    learn_past();
+  }
   const Moment at = moment();
   keep(step(world_, TimeReached{}, at), at, {});
   hand_over();
-  if (std::exchange(has_new_producers_, false)) learn_past();
   count_world();
 }
 
 /// Whether something must be asked of the store before the command can be decided, and what.
-bool Loop::needs_store(const Input& input, Ask& ask) const {
-  if (input.is_completed) return false;
+bool Loop::needs_store(const Input& input, Ask& about, Question& question) const {
+  if (input.asked && !input.asked->is_stale) return false;
   std::vector<RunKey> missing = runs_needed(*input.event);
   std::erase_if(missing, [this](RunKey run) { return world_.run(run) != nullptr; });
   if (!missing.empty()) {
-    ask = [missing](Store&, Event&) -> Result<std::vector<RunKey>> { return missing; };
+    about.runs.insert(missing.begin(), missing.end());
+    question = [missing](Store&, Event&) -> Result<std::vector<RunKey>> { return missing; };
     return true;
   }
   if (const auto* trigger = std::get_if<TriggerRun>(&*input.event);
       trigger && (trigger->run_id || trigger->logical_date)) {
-    ask = [](Store& store, Event& event) -> Result<std::vector<RunKey>> {
+    about.dag_id = trigger->dag_id;
+    question = [](Store& store, Event& event) -> Result<std::vector<RunKey>> {
       if (auto refused = check_is_new(store, std::get<TriggerRun>(event))) return *refused;
       return std::vector<RunKey>{};
     };
     return true;
   }
-  if (std::holds_alternative<CreateBackfill>(*input.event)) {
-    ask = [](Store& store, Event& event) {
-      return sort_existing(store, std::get<CreateBackfill>(event));
+  if (const auto* backfill = std::get_if<CreateBackfill>(&*input.event)) {
+    about.dag_id = backfill->row.dag_id;
+    question = [](Store& store, Event& event) {
+      auto& its = std::get<CreateBackfill>(event);
+      its.existing.clear();
+      return sort_existing(store, its);
     };
     return true;
   }
   return false;
 }
 
-void Loop::complete_from_store(Input input, Ask ask) {
+void Loop::complete_from_store(Input input, Ask about, Question question) {
+  hand_over();  // The store answers with everything that was decided before.
+  input.asked = std::make_shared<Ask>(std::move(about));
+  input.past.clear();
+  input.before_past.clear();
+  std::erase_if(asks_, [](const std::weak_ptr<Ask>& ask) { return ask.expired(); });
+  asks_.push_back(input.asked);
   auto held = std::make_shared<Input>(std::move(input));
-  store_->read([this, held, ask = std::move(ask)](Store& store) {
+  store_->read([this, held, question = std::move(question)](Store& store) {
     const auto refuse = [&](const Error& error) {
       if (held->on_done) held->on_done(error);
     };
-    const auto runs = ask(store, *held->event);
+    const auto runs = question(store, *held->event);
     if (!runs) return refuse(runs.error());
+    const Store::DagBuilder build = building_each_once();
     for (const RunKey run : *runs) {
-      auto facts = store.revive(run, build_stored_dag);
+      auto facts = store.revive(run, build);
       if (!facts) return refuse(facts.error());
+      if (auto before = run_before(store, *facts, build))
+        held->before_past.push_back(std::move(*before));
       held->past.push_back(std::move(*facts));
     }
-    held->is_completed = true;
     push(std::move(*held));
   });
 }
 
+/// A command whose run or DAG changes between the store's answer and the decision asks again.
+void Loop::note_asks(const Change& change) {
+  if (asks_.empty()) return;
+  const Subject subject = subject_of(change);
+  for (const std::weak_ptr<Ask>& weak : asks_)
+    if (const auto ask = weak.lock())
+      ask->is_stale = ask->is_stale || ask->runs.contains(subject.run) ||
+                      (!ask->dag_id.empty() && ask->dag_id == subject.dag_id);
+}
+
 /// False: the input went away to be completed and will come back, or was refused.
 bool Loop::prepare(Input& input) {
-  if (Ask ask; needs_store(input, ask)) {
-    complete_from_store(std::move(input), std::move(ask));
+  Ask about;
+  if (Question question; needs_store(input, about, question)) {
+    complete_from_store(std::move(input), std::move(about), std::move(question));
+    return false;
+  }
+  if (auto missing = settings_.check(*input.event)) {
+    if (input.on_done) input.on_done(*missing);
     return false;
   }
   if (auto* trigger = std::get_if<TriggerRun>(&*input.event)) {
@@ -403,20 +466,26 @@ bool Loop::prepare(Input& input) {
 void Loop::decide(Input input) {
   if (!prepare(input)) return;
   // Just before the command: a finished run leaves the world again with the next step.
+  for (StoredState::ActiveRun& run : input.before_past) world_.recall(std::move(run));
   for (StoredState::ActiveRun& run : input.past)
-    if (!world_.run(run.row.key)) world_.revive(std::move(run));
+    if (!world_.run(run.row.key) && is_final(run.row.state)) world_.revive(std::move(run));
   const Moment at = moment();
-  keep(step(world_, *input.event, at), at, std::move(input.on_done));
+  Decision decision = step(world_, *input.event, at);
+  if (!decision.changes.empty()) {
+    if (const auto* loaded = std::get_if<DagLoaded>(&*input.event))
+      told_[loaded->dag->id()] = loaded->dag;
+    if (const auto* gone = std::get_if<DagGone>(&*input.event)) told_[gone->dag_id] = nullptr;
+  }
+  keep(std::move(decision), at, std::move(input.on_done));
 }
 
 void Loop::keep(Decision decision, const Moment& at, OnDone on_done) {
-  if (decision.refused) {
-    if (on_done) on_done(*decision.refused);
-    return;
-  }
+  // A refused command may still have set free what waited for the next step.
+  if (decision.refused && on_done) std::exchange(on_done, {})(*decision.refused);
   changes_ += decision.changes.size();
   for (Change& change : decision.changes) {
     settings_.apply(change);
+    note_asks(change);
     if (const auto* dag = std::get_if<DagChanged>(&change))
       for (const Producer& producer : producers_of(*dag->dag))
         has_new_producers_ = producers_.insert(producer).second || has_new_producers_;
@@ -427,11 +496,7 @@ void Loop::keep(Decision decision, const Moment& at, OnDone on_done) {
   for (const Effect& effect : decision.effects) after_.push_back(release(effect));
   if (!on_done) return;
   const CommandDone done{decision.run, decision.backfill, 0, decision.asset_event};
-  if (decision.changes.empty() && items_.empty()) {
-    // Nothing to make durable, but what it tells of may still be on its way to the disk.
-    store_->read([done, on_done](Store&) { on_done(done); });
-    return;
-  }
+  // Also where nothing changes: what it tells of may still be on its way to the disk.
   after_.push_back([done, on_done](const Result<Sequence>& result) {
     if (!result) return on_done(result.error());
     CommandDone answer = done;
@@ -520,15 +585,29 @@ void Loop::hand_over() {
 
 /// What is stored once everything that was handed over is committed or dropped.
 Result<StoredState> Loop::read_stored_state() {
-  std::promise<Result<StoredState>> loaded;
-  store_->read([&](Store& store) {
+  return ask_store<StoredState>([](Store& store) {
     std::vector<std::string> problems;
-    loaded.set_value(store.load(build_stored_dag, problems));
+    return store.load(build_stored_dag, problems);
   });
-  return loaded.get_future().get();
+}
+
+/// Blocks for the answer. Errors: those of the store, and Unavailable while the server stops.
+template <class T>
+Result<T> Loop::ask_store(std::function<Result<T>(Store&)> question) {
+  auto answer = std::make_shared<std::promise<Result<T>>>();
+  auto future = answer->get_future();
+  store_->read([answer = std::move(answer), question = std::move(question)](Store& store) {
+    answer->set_value(question(store));
+  });
+  try {
+    return future.get();
+  } catch (const std::future_error&) {
+    return Error{ErrorCode::Unavailable, "the server is stopping"};
+  }
 }
 
 void Loop::enter(StoredState state) {
+  producers_.clear();
   for (const StoredState::DagState& dag : state.dags)
     if (dag.dag) producers_.merge(producers_of(*dag.dag));
   world_ = World::load(std::move(state), moment(), options_.limits);
@@ -539,6 +618,9 @@ void Loop::enter(StoredState state) {
   world_.set_field_renderer([this](const World& world, const TryRow& starts) {
     return launcher_.native_fields(world, starts);
   });
+  // A world between two steps has nothing left to look at.
+  const Moment at = moment();
+  keep(step(world_, TimeReached{}, at), at, {});
 }
 
 /// The one recovery path: what the store holds is the truth, and the executor is asked about the
@@ -546,12 +628,12 @@ void Loop::enter(StoredState state) {
 void Loop::reload() {
   items_.clear();
   for (StoreThread::After& after : std::exchange(after_, {}))
-    after(Error{ErrorCode::Conflict, "commit: dropped with an earlier group that was refused"});
+    after(Error{ErrorCode::Unavailable,
+                "not done: something that was to be stored before it was refused; try again"});
   store_->begin_epoch();
   auto state = read_stored_state();
-  std::promise<Result<Done>> read;
-  store_->read([&](Store& store) { read.set_value(settings_.load(store)); });
-  const auto settings = read.get_future().get();
+  const auto settings = ask_store<Done>([this](Store& store) { return settings_.load(store); });
+  if (is_stopping()) return;
   // Without a readable store there is nothing true to go on with; a restart tries again.
   if (!state || !settings) {
     const Error& cause = state ? settings.error() : state.error();
@@ -560,6 +642,9 @@ void Loop::reload() {
   }
   enter(std::move(*state));
   const Moment at = moment();
+  // Once: what is refused again waits for the next edit.
+  for (const auto& [id, dag] : std::exchange(told_, {}))
+    keep(dag ? step(world_, DagLoaded{dag}, at) : step(world_, DagGone{id}, at), at, {});
   for (const auto& [name, up] : executors_up_) keep(step(world_, up, at), at, {});
 }
 

@@ -1,5 +1,7 @@
 #include "engine/past.h"
 
+#include <algorithm>
+
 namespace etesian {
 namespace {
 
@@ -14,6 +16,23 @@ std::vector<RunKey> runs_of(const std::vector<InstanceKey>& keys) {
   return {runs.begin(), runs.end()};
 }
 
+struct SubjectOf {
+  Subject operator()(const RunCreated& c) const { return {c.row.key, c.row.dag_id}; }
+  Subject operator()(const RunChanged& c) const { return {c.row.key, c.row.dag_id}; }
+  Subject operator()(const RunRemoved& c) const { return {c.run, {}}; }
+  Subject operator()(const TaskExpanded& c) const { return {c.key.run, {}}; }
+  Subject operator()(const InstanceChanged& c) const { return {c.row.key.run, {}}; }
+  Subject operator()(const TryOpened& c) const { return {c.row.instance.run, {}}; }
+  Subject operator()(const TryChanged& c) const { return {c.row.instance.run, {}}; }
+  Subject operator()(const OutputStored& c) const { return {c.key.run, {}}; }
+  Subject operator()(const OutputsRemoved& c) const { return {c.key.run, {}}; }
+  Subject operator()(const HumanInputChanged& c) const { return {c.row.instance.run, {}}; }
+  template <class Other>
+  Subject operator()(const Other&) const {
+    return {};
+  }
+};
+
 }  // namespace
 
 std::set<Producer> producers_of(const Dag& dag) {
@@ -25,6 +44,27 @@ std::set<Producer> producers_of(const Dag& dag) {
   }
   return producers;
 }
+
+std::optional<StoredState::ActiveRun> run_before(Store& store, const StoredState::ActiveRun& run,
+                                                 const Store::DagBuilder& build) {
+  const auto looks_back = [](const Task& task) {
+    return task.depends_on_past || task.wait_for_downstream;
+  };
+  const auto tasks = run.dag->tasks();
+  if (!run.row.logical_date || std::none_of(tasks.begin(), tasks.end(), looks_back))
+    return std::nullopt;
+  RunFilter filter;
+  filter.dag_id = run.row.dag_id;
+  filter.states = {RunState::Success, RunState::Failed};
+  filter.logical_date.lte = *run.row.logical_date - Duration(1);
+  const auto found = store.runs(filter, {.limit = 1, .offset = 0, .order_by = "-logical_date"});
+  if (!found || found->rows.empty()) return std::nullopt;
+  auto before = store.revive(found->rows[0].key, build);
+  if (!before) return std::nullopt;
+  return std::move(*before);
+}
+
+Subject subject_of(const Change& change) { return std::visit(SubjectOf{}, change); }
 
 std::optional<Error> check_is_new(Store& store, const TriggerRun& trigger) {
   if (trigger.run_id && store.run(trigger.dag_id, *trigger.run_id))

@@ -20,6 +20,17 @@ std::set<Producer> producers_of(const Dag& dag);
 /// The runs that an event about existing ones needs in the world, each once.
 std::vector<RunKey> runs_needed(const Event& event);
 
+/// The finished run before this one by logical date, where its DAG looks back at one.
+std::optional<StoredState::ActiveRun> run_before(Store& store, const StoredState::ActiveRun& run,
+                                                 const Store::DagBuilder& build);
+
+/// What a change is about: the run, and the DAG where a run comes, goes or ends.
+struct Subject {
+  RunKey run = 0;
+  std::string dag_id;
+};
+Subject subject_of(const Change& change);
+
 /// Refuses what the store knows to exist: a run with this id or this logical date that has ended.
 std::optional<Error> check_is_new(Store& store, const TriggerRun& trigger);
 

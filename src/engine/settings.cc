@@ -50,6 +50,16 @@ void Settings::apply(const Change& change) {
   if (const auto* c = std::get_if<ConnectionRemoved>(&change)) connections_.erase(c->id);
 }
 
+std::optional<Error> Settings::check(const Event& event) const {
+  if (const auto* e = std::get_if<RemoveVariable>(&event); e && !variables_.contains(e->key))
+    return Error{ErrorCode::NotFound,
+                 fmt::format("remove variable '{}': no such variable", e->key)};
+  if (const auto* e = std::get_if<RemoveConnection>(&event); e && !connections_.contains(e->id))
+    return Error{ErrorCode::NotFound,
+                 fmt::format("remove connection '{}': no such connection", e->id)};
+  return std::nullopt;
+}
+
 std::optional<std::string> Settings::open(const std::string& sealed,
                                           const std::string& place) const {
   if (sealed.empty()) return std::string();

@@ -7,6 +7,7 @@
 
 #include "engine/vault.h"
 #include "model/change.h"
+#include "model/event.h"
 #include "store/store.h"
 
 namespace etesian {
@@ -20,6 +21,8 @@ class Settings {
   /// Becomes what the store holds. Errors: what the store says; then nothing changed.
   Result<Done> load(Store& store);
   void apply(const Change& change);
+  /// NotFound when the event removes what does not exist (two may have asked for it at once).
+  std::optional<Error> check(const Event& event) const;
 
   /// Plain value; nullopt: there is none, or it cannot be unsealed (logged).
   std::optional<std::string> variable(const std::string& key) const;

@@ -10,6 +10,14 @@ namespace etesian {
 namespace {
 /// Larger transactions gain nothing and delay readers.
 constexpr std::size_t kItemsPerCommit = 4096;
+constexpr auto kIdleAfter = std::chrono::seconds(1);
+
+/// The caller's own request may be good: it is another's that the store refused with its group.
+Error dropped(const Error& cause) {
+  return {ErrorCode::Unavailable,
+          "not done: it was to be stored with something that was refused; try again (" +
+              cause.message + ")"};
+}
 }  // namespace
 
 StoreThread::StoreThread(std::unique_ptr<Store> store, Listener listener)
@@ -27,6 +35,7 @@ StoreThread::~StoreThread() {
 void StoreThread::commit(std::vector<Store::Item> items, std::vector<After> after) {
   {
     const std::lock_guard lock(mutex_);
+    if (is_over_) return;
     waiting_items_ += items.size();
     Group* last = jobs_.empty() ? nullptr : std::get_if<Group>(&jobs_.back());
     if (last && last->epoch == epoch_ && last->items.size() < kItemsPerCommit) {
@@ -42,6 +51,7 @@ void StoreThread::commit(std::vector<Store::Item> items, std::vector<After> afte
 void StoreThread::read(std::function<void(Store&)> read) {
   {
     const std::lock_guard lock(mutex_);
+    if (is_over_) return;
     jobs_.emplace_back(std::move(read));
   }
   wake_.notify_one();
@@ -59,7 +69,16 @@ std::size_t StoreThread::waiting_items() const {
 
 void StoreThread::wait_below(std::size_t items) {
   std::unique_lock lock(mutex_);
-  drained_.wait(lock, [&] { return waiting_items_ <= items || stopping_; });
+  drained_.wait(lock, [&] { return waiting_items_ <= items || is_impatient_; });
+}
+
+void StoreThread::stop_waiting() {
+  {
+    const std::lock_guard lock(mutex_);
+    is_impatient_ = true;
+  }
+  wake_.notify_all();
+  drained_.notify_all();
 }
 
 std::string StoreThread::stall() const {
@@ -77,21 +96,37 @@ std::uint64_t StoreThread::commits() const {
   return commits_;
 }
 
+/// False: there is none, and none will come.
+bool StoreThread::next_job(Job& job) {
+  std::unique_lock lock(mutex_);
+  const auto is_wanted = [this] { return stopping_ || !jobs_.empty(); };
+  if (has_written_ && !wake_.wait_for(lock, kIdleAfter, is_wanted)) {
+    has_written_ = false;
+    job = [](Store& store) { store.idle(); };
+    return true;
+  }
+  wake_.wait(lock, is_wanted);
+  if (jobs_.empty()) return false;
+  job = std::move(jobs_.front());
+  jobs_.pop_front();
+  return true;
+}
+
 void StoreThread::run() {
-  for (;;) {
-    Job job;
-    {
-      std::unique_lock lock(mutex_);
-      wake_.wait(lock, [this] { return stopping_ || !jobs_.empty(); });
-      if (jobs_.empty()) return;
-      job = std::move(jobs_.front());
-      jobs_.pop_front();
-    }
-    if (auto* group = std::get_if<Group>(&job)) {
-      if (!write(*group)) return;
-    } else {
+  for (Job job; next_job(job);) {
+    auto* group = std::get_if<Group>(&job);
+    if (!group) {
       std::get<std::function<void(Store&)>>(job)(*store_);
+      continue;
     }
+    has_written_ = true;
+    if (write(*group)) continue;
+    // Whoever waits for the rest learns of it by their destruction.
+    std::deque<Job> dropped;
+    const std::lock_guard lock(mutex_);
+    is_over_ = true;
+    dropped.swap(jobs_);
+    return;
   }
 }
 
@@ -112,8 +147,8 @@ bool StoreThread::write(Group& group) {
         log_line(LogLevel::Error, "commit delayed; nothing new starts until it succeeds",
                  {{"cause", result.error().message}});
       stall_ = result.error().message;
-      if (stopping_) return false;
-      wake_.wait_for(lock, std::chrono::seconds(1), [this] { return stopping_; });
+      if (stopping_ || is_impatient_) return false;
+      wake_.wait_for(lock, std::chrono::seconds(1), [this] { return stopping_ || is_impatient_; });
       continue;
     }
     {
@@ -124,15 +159,16 @@ bool StoreThread::write(Group& group) {
       ++commits_;
       if (!result) broken_epochs_ = std::max(broken_epochs_, group.epoch + 1);
     }
-    settle(group, result);
-    if (result)
+    if (result) {
+      settle(group, result);
       listener_.on_durable(*result);
-    else
+    } else {
+      settle(group, dropped(result.error()));
       listener_.on_refused(result.error());
+    }
     return true;
   }
-  settle(group,
-         Error{ErrorCode::Conflict, "commit: dropped with an earlier group that was refused"});
+  settle(group, dropped({ErrorCode::Conflict, "an earlier group was refused"}));
   return true;
 }
 

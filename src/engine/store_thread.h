@@ -45,6 +45,9 @@ class StoreThread {
   std::size_t waiting_items() const;
   /// Blocks while more than `items` wait: memory stays bounded when the disk is slow or full.
   void wait_below(std::size_t items);
+  /// Before the end: nothing is waited for any more that the disk does not take at once. What it
+  /// does not take is forgotten, as at a crash; reads that are asked for then never happen.
+  void stop_waiting();
   /// Why commits do not go through at present; empty when they do.
   std::string stall() const;
   Duration last_commit() const;
@@ -59,6 +62,7 @@ class StoreThread {
   using Job = std::variant<Group, std::function<void(Store&)>>;
 
   void run();
+  bool next_job(Job& job);
   bool write(Group& group);
   void settle(Group& group, const Result<Sequence>& result);
 
@@ -72,7 +76,9 @@ class StoreThread {
   std::string stall_;
   Duration last_commit_{0};
   std::uint64_t commits_ = 0;
-  bool stopping_ = false;
+  bool stopping_ = false, is_impatient_ = false;
+  bool is_over_ = false;      ///< The thread gave up: jobs are dropped.
+  bool has_written_ = false;  ///< Since the store was last told to be idle.
   std::thread thread_;
 };
 

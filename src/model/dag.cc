@@ -325,4 +325,8 @@ std::vector<TaskIndex> Dag::reach_up(TaskIndex from) const {
   return reached;
 }
 
+Uuid dag_version_uuid(const std::string& dag_id, const std::string& version) {
+  return uuid8_of(dag_id + "\n" + version);
+}
+
 }  // namespace etesian

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "base/clock.h"
+#include "base/random.h"
 #include "base/result.h"
 #include "model/asset.h"
 #include "model/schedule.h"
@@ -249,5 +250,8 @@ class Dag {
   std::vector<int> weights_;
   std::vector<TaskIndex> leaves_;
 };
+
+/// Stable id of a DAG's version, which Airflow's clients and workers expect beside the DAG's own.
+Uuid dag_version_uuid(const std::string& dag_id, const std::string& version);
 
 }  // namespace etesian

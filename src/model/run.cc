@@ -58,6 +58,11 @@ std::string make_run_id(RunType type, Instant run_after, std::optional<Instant> 
   return id;
 }
 
+bool has_retries_left(const InstanceRow& instance) {
+  return instance.max_tries == RetryRule::kForever ||
+         instance.try_number - instance.infrastructure_losses <= instance.max_tries;
+}
+
 RunType run_type_of_id(const std::string& run_id) {
   const std::size_t end = run_id.find("__");
   if (end == std::string::npos) return RunType::Manual;
@@ -85,6 +90,7 @@ Result<Done> check_id(const std::string& what, const std::string& id) {
   if (id.size() > kIdBytesMax)
     return refuse(fmt::format("{} bytes are more than {}", id.size(), kIdBytesMax));
   if (!is_utf8(id)) return refuse("it is not valid UTF-8");
+  if (id == "." || id == "..") return refuse("'.' and '..' cannot stand in a URL");
   for (std::string_view rest = id; !rest.empty();) {
     const char32_t c = take_code_point(rest);
     const bool is_allowed = c < 0x80 ? is_ascii_word(static_cast<char>(c)) || c == '-' || c == '.'

@@ -23,6 +23,13 @@ struct InstanceKey {
   friend auto operator<=>(const InstanceKey&, const InstanceKey&) = default;
 };
 
+/// Whose state a value of the state store is.
+struct StatePlace {
+  InstanceKey instance;
+  AssetKey asset = 0;  ///< Not 0: an asset's; `instance` is the default then.
+  friend auto operator<=>(const StatePlace&, const StatePlace&) = default;
+};
+
 /// Facts of a run as stored. Times are UTC.
 struct RunRow {
   RunKey key = 0;
@@ -139,6 +146,9 @@ struct InstanceRow {
   std::string resume;
   int reschedules = 0;  ///< Times that this try was put off (up_for_reschedule).
 };
+
+/// Whether another failure may be retried. A loss of the infrastructure uses up no retry.
+bool has_retries_left(const InstanceRow& instance);
 
 /// Run ids of Airflow: "scheduled__2024-08-15T05:01:43+00:00", "manual__…". Source:
 /// vectors/run_ids.jsonl. Without a logical date a suffix of 8 random characters follows.

@@ -312,11 +312,12 @@ void World::State::set_instance(Run& run, InstanceRow row) {
     *old = std::move(row);
     return;
   }
+  const bool was_success = old->state == Success;
   leave(run, node, *old);
   *old = std::move(row);
   enter(run, node, *old);
+  if (was_success || is_final(old->state)) remember_success(run, old->key.task);
   if (is_final(old->state)) {
-    remember_success(run, old->key.task);
     note_next(run, old->key.task);
   } else if (old->state == None || old->state == UpForRetry || old->state == UpForReschedule) {
     note(old->key);
@@ -335,6 +336,12 @@ void World::State::expand(const InstanceKey& key, std::int32_t count,
     node.items.clear();
   }
   const int fallback = task.retry.times;
+  for (InstanceRow& item : node.items) {
+    if (item.state != Removed || item.key.map_index >= count) continue;
+    leave(*run, node, item);
+    item.state = None;
+    enter(*run, node, item);
+  }
   for (auto i = static_cast<std::int32_t>(node.items.size()); i < count; ++i) {
     InstanceRow& item = node.items.emplace_back();
     item.key = {key.run, key.task, i};
@@ -463,9 +470,11 @@ void World::apply(const Change& change, const Moment& moment) {
                  [&](const RunCreated& c) { s.add_run(c.row, c.dag); },
                  [&](const RunChanged& c) { s.set_run(c.row); },
                  [&](const RunRemoved& c) {
-                   Run* run = s.find(c.run);
-                   if (run && run->row.logical_date)
-                     run->entry->dates_ahead.erase(*run->row.logical_date);
+                   if (Run* run = s.find(c.run)) {
+                     if (run->row.logical_date)
+                       run->entry->dates_ahead.erase(*run->row.logical_date);
+                     s.forget_successes(*run);
+                   }
                    s.drop_run(c.run);
                  },
                  [&](const TaskExpanded& c) { s.expand(c.key, c.count, c.arguments); },
@@ -482,6 +491,8 @@ void World::apply(const Change& change, const Moment& moment) {
                  [&](const OutputsRemoved& c) {
                    if (Run* run = s.find(c.key.run)) s.drop_output(*run, c);
                  },
+                 [](const StateStored&) {},  // Only tasks read it, from the store.
+                 [](const StateRemoved&) {},
                  [&](const HumanInputChanged& c) {
                    if (Run* run = s.find(c.row.instance.run)) s.set_question(*run, c.row);
                  },

@@ -34,6 +34,12 @@ void Stepper::on(const TriggerRun& e) {
                              row.run_after, row.logical_date, random_);
   if (auto valid = check_run_id(row.run_id); !valid)
     return refuse(valid.error().code, valid.error().message);
+  const RunType inferred = run_type_of_id(row.run_id);
+  if (inferred != RunType::Manual && inferred != row.type)
+    return refuse(ErrorCode::InvalidInput,
+                  fmt::format("trigger '{}': A {} DAG run cannot use ID '{}' since it is reserved "
+                              "for {} runs",
+                              e.dag_id, to_text(row.type), row.run_id, to_text(inferred)));
   if (s_.run_ids.contains({e.dag_id, row.run_id}))
     return refuse(ErrorCode::Conflict,
                   fmt::format("trigger '{}': run '{}' exists already", e.dag_id, row.run_id));
@@ -58,6 +64,10 @@ void Stepper::on(const RemoveRun& e) {
             ErrorCode::Conflict,
             fmt::format("remove run '{}': '{}' is {}; mark the run failed first", run->row.run_id,
                         run->dag->task(item.key.task).id, to_text(item.state)));
+  for (const Node& node : run->nodes)
+    for (const InstanceRow& item : node.items)
+      if (item.state == Deferred)
+        decision_.effects.push_back({kTriggerHost, Effect::Unwatch{resting_try(item)}});
   audit(e.actor, "delete_dag_run", run->row.dag_id, run->row.run_id);
   emit(RunRemoved{e.run});
 }

@@ -147,7 +147,10 @@ bool Stepper::expand(Run& run, TaskIndex index) {
     return settle_all(arguments.error().code == ErrorCode::NotFound ? UpstreamFailed : Failed,
                       arguments.error().message);
   if (arguments->empty()) return settle_all(Skipped, "maps over nothing");
-  if (node.is_expanded() && node.arguments == *arguments) return true;
+  const auto present = std::count_if(node.items.begin(), node.items.end(),
+                                     [](const InstanceRow& item) { return item.state != Removed; });
+  if (node.is_expanded() && present == std::ssize(*arguments) && node.arguments == *arguments)
+    return true;
   const auto count = static_cast<std::int32_t>(arguments->size());
   emit(TaskExpanded{{run.row.key, index, -1}, count, std::move(*arguments)});
   return true;

@@ -84,6 +84,12 @@ void World::State::remember_success(const Run& run, TaskIndex task) {
   note_consumers(run.row.dag_id);
 }
 
+void World::State::forget_successes(const Run& run) {
+  const auto first = past.lower_bound({run.row.dag_id, std::string()});
+  for (auto at = first; at != past.end() && at->first.first == run.row.dag_id; ++at)
+    forget(at->second, run);
+}
+
 void World::State::remember_success(const Run& run) {
   const auto key = std::pair(run.row.dag_id, std::string());
   if (producers.empty() || !producers.contains(key)) return;

@@ -175,8 +175,9 @@ void Stepper::on(const LaunchNotStarted& e) {
   offer_again(open, e.message);
 }
 
+/// A host that is full, or cannot write, is waited for however long that takes.
 void Stepper::offer_again(const OpenTry& open, std::string message) {
-  if (open.row.launch >= kLaunchesMax) {
+  if (open.row.launch >= kLaunchesMax && !open.is_offer_due) {
     Outcome lost;
     lost.cause = Cause::QueueTimeout;
     lost.message = fmt::format("not started after {} offers: {}", open.row.launch, message);

@@ -54,6 +54,7 @@ void World::State::retire(Run& run) {
 }
 
 void World::State::prune_last_runs(DagEntry& its) const {
+  if (its.last_runs.empty()) return;
   std::set<Instant> active;
   for (const RunKey key : its.runs)
     if (const auto& date = find(key)->row.logical_date) active.insert(*date);
@@ -75,6 +76,12 @@ void World::revive(StoredState::ActiveRun run) {
   // What it did is known already; only the command that follows may change something.
   state_->forget_agenda();
   state_->ended.push_back(key);
+}
+
+void World::recall(StoredState::ActiveRun finished) {
+  if (!finished.row.logical_date || state_->find(finished.row.key)) return;
+  const Instant date = *finished.row.logical_date;
+  state_->entry(finished.row.dag_id).last_runs.insert_or_assign(date, std::move(finished));
 }
 
 void World::State::forget_agenda() {

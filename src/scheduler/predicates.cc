@@ -165,8 +165,12 @@ UpstreamCounts counts_for(const Run& run, TaskIndex task, int map_index) {
     const Task& upstream = run.dag->task(u);
     const Node& its = run.nodes[u];
     const bool is_mate = upstream.map && upstream.map->group == group && its.is_expanded();
-    for (const InstanceRow& item : its.items)
-      if (!is_mate || item.key.map_index == map_index) up.add(item.state, upstream.is_setup);
+    if (is_mate) {
+      const auto at = static_cast<std::size_t>(map_index);
+      if (at < its.items.size()) up.add(its.items[at].state, upstream.is_setup);
+      continue;
+    }
+    for (const InstanceRow& item : its.items) up.add(item.state, upstream.is_setup);
   }
   return up;
 }

@@ -155,7 +155,7 @@ RetryDecision decide_retry(const Task& task, const std::string& dag_id, const Ru
   const int failures = instance.try_number - instance.infrastructure_losses;
   const std::string ended = how_it_ended(outcome);
   RetryDecision decision;
-  if (!is_forever && failures > instance.max_tries) {
+  if (!is_forever && !has_retries_left(instance)) {
     decision.reason =
         fmt::format("try {} of {} failed: {}", failures, instance.max_tries + 1, ended);
     return decision;

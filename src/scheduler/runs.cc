@@ -12,6 +12,8 @@ namespace {
 
 using enum TaskState;
 using Kind = RuleDecision::Kind;
+/// Between two runs of a @continuous DAG that end in the instant in which they start.
+constexpr Duration kContinuousPause = std::chrono::seconds(1);
 constexpr TaskIndex kNoTask = std::numeric_limits<TaskIndex>::max();
 
 std::optional<RunSlot> last_slot(const DagEntry& entry) {
@@ -19,12 +21,20 @@ std::optional<RunSlot> last_slot(const DagEntry& entry) {
   return RunSlot{entry.cursor->run_after, entry.cursor->logical_date, entry.cursor->interval};
 }
 
+/// Equal to the reader too: the version says nothing of comments and of where the file lies.
+bool is_same(const Dag& one, const Dag& other) {
+  const DagDefinition& a = one.definition();
+  const DagDefinition& b = other.definition();
+  return a.version == b.version && a.folder == b.folder && a.relative_file == b.relative_file &&
+         a.source == b.source;
+}
+
 }  // namespace
 
 void Stepper::on(const DagLoaded& e) {
   const auto found = s_.dags.find(e.dag->id());
   const bool is_known = found != s_.dags.end();
-  if (is_known && found->second.dag && found->second.dag->version() == e.dag->version()) return;
+  if (is_known && found->second.dag && is_same(*found->second.dag, *e.dag)) return;
   const auto before = is_known ? found->second.dag : nullptr;
   register_assets(e.dag->definition());
   emit(DagChanged{e.dag,
@@ -92,30 +102,42 @@ void Stepper::make_scheduled_runs(DagEntry& entry) {
   const DagDefinition& definition = entry.dag->definition();
   const bool is_continuous = entry.timetable->is_continuous();
   const int most = is_continuous ? 1 : definition.max_active_runs;
-  for (int made = 0;;) {
+  for (int& made = made_[entry.id];;) {
     if (entry.next) s_.dag_timers.erase({entry.next->run_after, entry.id});
-    entry.next = entry.timetable->next_run(last_slot(entry), moment_.now);
+    auto next = entry.timetable->next_run(last_slot(entry), moment_.now);
+    // Without catch-up a date is no longer ahead in the moment in which it is due.
+    const bool was_due = entry.next && entry.next->run_after <= moment_.now;
+    if (!was_due || (next && next->run_after <= moment_.now)) entry.next = std::move(next);
     if (!entry.next || entry.is_paused) return;
     const RunSlot slot = *entry.next;
     if (slot.run_after > moment_.now || made == s_.limits.catchup_runs_per_step) {
       s_.dag_timers.insert({slot.run_after, entry.id});
       return;
     }
+    if (is_continuous && entry.cursor && slot.interval.end <= entry.cursor->interval.end) {
+      s_.dag_timers.insert({entry.cursor->interval.end + kContinuousPause, entry.id});
+      return;
+    }
     ++made;
-    const CursorMoved cursor{entry.id, slot.run_after, slot.logical_date, slot.interval};
-    if (entry.dates_ahead.contains(slot.logical_date)) {
-      emit(cursor);
+    CursorMoved cursor{entry.id, slot.run_after, slot.logical_date, slot.interval};
+    // A changed schedule may lead back to a date, or an instant, that had its run.
+    const bool had_its_run = entry.cursor && (slot.logical_date <= entry.cursor->logical_date ||
+                                              slot.run_after <= entry.cursor->run_after);
+    if (had_its_run)
+      cursor.logical_date = std::max(cursor.logical_date, entry.cursor->logical_date);
+    if (had_its_run || entry.dates_ahead.contains(slot.logical_date)) {
+      move_cursor(entry, cursor);
       continue;
     }
     if (entry.unfinished >= most) {
       if (is_continuous || definition.overlap == Overlap::Wait) return;
       if (definition.overlap == Overlap::Skip) {
-        emit(cursor);
+        move_cursor(entry, cursor);
         continue;
       }
       cancel_oldest(entry, most);
     }
-    emit(cursor);
+    move_cursor(entry, cursor);
     RunRow row;
     row.type = RunType::Scheduled;
     row.logical_date = slot.logical_date;
@@ -124,6 +146,11 @@ void Stepper::make_scheduled_runs(DagEntry& entry) {
     row.run_id = make_run_id(row.type, row.run_after, row.logical_date, random_);
     create_run(std::move(row), entry.dag);
   }
+}
+
+void Stepper::move_cursor(DagEntry& entry, const CursorMoved& cursor) {
+  entry.next.reset();
+  emit(cursor);
 }
 
 /// Makes room for one more run. Those that are being stopped already do not count.
@@ -140,14 +167,19 @@ void Stepper::cancel_oldest(DagEntry& entry, int most) {
 
 void Stepper::start_runs(DagEntry& entry) {
   if (entry.is_paused) return;
-  const auto queued = entry.queued;
-  for (const auto& [run_after, key] : queued)
-    if (!try_start(*s_.find(key))) break;
+  // A run that starts leaves the set that is walked.
+  for (auto at = entry.queued.begin(); at != entry.queued.end();) {
+    const auto place = *at;
+    if (!try_start(*s_.find(place.second))) break;
+    at = entry.queued.upper_bound(place);
+  }
   for (auto& [key, backfill] : s_.backfills) {
     if (backfill.row.dag_id != entry.id || backfill.row.is_paused) continue;
-    const auto waiting = backfill.queued;
-    for (const RunKey run : waiting)
+    for (auto at = backfill.queued.begin(); at != backfill.queued.end();) {
+      const RunKey run = *at;
       if (!try_start(*s_.find(run))) break;
+      at = backfill.queued.upper_bound(run);
+    }
   }
 }
 

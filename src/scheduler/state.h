@@ -261,6 +261,7 @@ struct World::State {
   void leave(Run& run, Node& node, const InstanceRow& row);
   void remember_success(const Run& run, TaskIndex task);
   void remember_success(const Run& run);
+  void forget_successes(const Run& run);
   void learn(PastSuccess fact);
   void set_ask_at(OpenTry& open, Duration at);
 

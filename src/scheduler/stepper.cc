@@ -11,6 +11,14 @@ namespace etesian {
 using enum TaskState;
 using Kind = RuleDecision::Kind;
 
+namespace {
+
+bool may_be_scheduled(TaskState state) {
+  return state == None || state == UpForRetry || state == UpForReschedule;
+}
+
+}  // namespace
+
 Decision step(World& world, const Event& event, const Moment& moment) {
   return Stepper(world, moment).settle(event);
 }
@@ -128,6 +136,7 @@ void Stepper::examine(const InstanceKey& key) {
 void Stepper::examine_member(Run& run, const InstanceKey& key) {
   if (!expand(run, key.task)) return;
   const auto judge_one = [&](const InstanceKey& one) {
+    if (!may_be_scheduled(s_.find(one)->state)) return;
     const RuleDecision decision = judge(s_, run, one.task, one.map_index);
     if (decision.kind == Kind::Wait) return;
     if (decision.kind == Kind::Run && !is_ready(run, one.task)) return;
@@ -140,7 +149,7 @@ void Stepper::examine_member(Run& run, const InstanceKey& key) {
 
 void Stepper::examine_item(Run& run, const InstanceKey& key, const RuleDecision& decision) {
   const InstanceRow& row = *s_.find(key);
-  if (row.state != None && row.state != UpForRetry && row.state != UpForReschedule) return;
+  if (!may_be_scheduled(row.state)) return;
   if (decision.kind == Kind::Set) {
     // `removed` depends on the index of the instance itself.
     const RuleDecision own = judge(s_, run, key.task, key.map_index);

@@ -1,5 +1,6 @@
 #pragma once
 // One event being settled. For the files of this module only.
+#include <map>
 #include <string>
 #include <vector>
 
@@ -55,6 +56,8 @@ class Stepper {
   void on(const WorkerRendered& e);
   void on(const OutputPushed& e);
   void on(const OutputDropped& e);
+  void on(const SetState& e);
+  void on(const DropState& e);
   void on(const SkipInstances& e);
   void on(const SetRenderedMapIndex& e);
   void on(const ResumeInstance& e);
@@ -121,6 +124,8 @@ class Stepper {
   /// TooLarge.
   Result<std::vector<std::string>> arguments_of(const Run& run, const Task& task);
 
+  bool has_place(const StatePlace& place) const;
+
   // ---- tries (launches.cc) ----
   void effect(const TryRow& row, decltype(Effect::what) what);
   void offer(const TryRow& row);
@@ -145,6 +150,7 @@ class Stepper {
   void examine_run(RunKey key);
   void examine_dag(const std::string& dag_id);
   void make_scheduled_runs(DagEntry& entry);
+  void move_cursor(DagEntry& entry, const CursorMoved& cursor);
   void cancel_oldest(DagEntry& entry, int most);
   void start_runs(DagEntry& entry);
   bool try_start(Run& run);
@@ -168,6 +174,7 @@ class Stepper {
   Moment moment_;
   SeededRandom random_;
   Decision decision_;
+  std::map<std::string, int> made_;  ///< Scheduled runs of this step, by DAG.
 };
 
 }  // namespace etesian

@@ -120,6 +120,21 @@ void Stepper::on(const OutputDropped& e) {
   emit(OutputsRemoved{e.key, e.name});
 }
 
+bool Stepper::has_place(const StatePlace& place) const {
+  if (place.asset != 0) return s_.assets.rows.contains(place.asset);
+  return std::as_const(s_).find(place.instance) != nullptr;
+}
+
+void Stepper::on(const SetState& e) {
+  if (!has_place(e.place)) return refuse(ErrorCode::NotFound, "set state: its owner is gone");
+  emit(StateStored{e.place, e.key, e.json, e.expires_at});
+}
+
+void Stepper::on(const DropState& e) {
+  if (!has_place(e.place)) return refuse(ErrorCode::NotFound, "drop state: its owner is gone");
+  emit(StateRemoved{e.place, e.key});
+}
+
 void Stepper::on(const SkipInstances& e) {
   for (const InstanceKey& key : e.keys) {
     const InstanceRow* row = std::as_const(s_).find(key);
@@ -283,7 +298,7 @@ void Stepper::on(const EndInstance& e) {
   InstanceRow row = *found;
   const Run& run = *s_.find(row.key.run);
   const Task& task = run.dag->task(row.key.task);
-  const bool is_retried = e.to == Failed && !run.forced && row.try_number <= row.max_tries;
+  const bool is_retried = e.to == Failed && !run.forced && has_retries_left(row);
   if (is_retried) {
     row.state = UpForRetry;
     row.wake_at = moment_.now + airflow_retry_delay(task.retry, run.row.dag_id, task.id,

@@ -53,6 +53,8 @@ class World {
   /// Puts a finished run back, so that a command about it can be decided. It leaves again with the
   /// end of the next `step` unless that made it unfinished.
   void revive(StoredState::ActiveRun run);
+  /// A finished run that one which is revived looks back at (depends_on_past).
+  void recall(StoredState::ActiveRun finished);
 
   /// Adds a fact from the store: a past success of a producer that a newly loaded DAG needs.
   void learn(PastSuccess fact);

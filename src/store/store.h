@@ -209,6 +209,8 @@ class Store {
   virtual Result<DagSummary> dag_version(const std::string& dag_id, const std::string& version) = 0;
   virtual Result<std::vector<DagSummary>> dag_versions(const std::string& dag_id) = 0;
   virtual Result<Listing<RunRow>> runs(const RunFilter& filter, const Paging& paging) = 0;
+  /// Of each DAG the successful run with the newest logical date.
+  virtual Result<std::vector<RunRow>> newest_successes() = 0;
   virtual Result<RunRow> run(const std::string& dag_id, const std::string& run_id) = 0;
   virtual Result<Listing<InstanceSummary>> instances(const InstanceFilter& filter,
                                                      const Paging& paging) = 0;
@@ -232,6 +234,10 @@ class Store {
                                                           const Paging& paging) = 0;
   /// Questions of all tries of an instance, oldest first.
   virtual Result<std::vector<HumanInput>> human_inputs(const InstanceKey& key) = 0;
+
+  /// A value of the state store; nullopt: there is none, or it has expired.
+  virtual Result<std::optional<std::string>> state_value(const StatePlace& place,
+                                                         const std::string& key, Instant now) = 0;
   virtual Result<Listing<AssetSummary>> assets(const AssetFilter& filter, const Paging& paging) = 0;
   virtual Result<Listing<AssetAliasRow>> asset_aliases(const AssetAliasFilter& filter,
                                                        const Paging& paging) = 0;

@@ -335,6 +335,23 @@ TEST_P(StoreContract, runs_and_instances_are_filtered_and_ordered) {
             ErrorCode::InvalidInput);
 }
 
+TEST_P(StoreContract, the_newest_success_of_each_dag_is_told) {
+  const auto dag = f.dag("etl", {"a"}), other = f.dag("other", {"a"});
+  f.must({DagChanged{dag, false}, DagChanged{other, false}});
+  std::vector<Change> changes;
+  for (RunKey key = 1; key <= 4; ++key) {
+    RunRow row = f.run_row(key, dag, static_cast<int>(key));
+    changes.push_back(RunCreated{row, dag});
+    const RunState from = row.state;
+    row.state = key == 4 ? RunState::Failed : key == 3 ? from : RunState::Success;
+    if (row.state != from) changes.push_back(RunChanged{from, row, ""});
+  }
+  f.must(std::move(changes));
+  const auto newest = value_of(f.store().newest_successes());
+  ASSERT_EQ(newest.size(), 1U);
+  EXPECT_EQ(newest[0].key, 2);
+}
+
 TEST_P(StoreContract, load_reads_unfinished_work_and_counted_facts_only) {
   const auto producer = f.dag("producer", {"p"});
   const auto past = f.dag("past", {"x"}, "v1", true);

@@ -160,8 +160,8 @@ inline std::string show(const InstanceRow& i) {
          std::to_string(i.try_number) + "/" + std::to_string(i.max_tries) + " losses " +
          std::to_string(i.infrastructure_losses) + " " + show(i.scheduled_at) + " " +
          show(i.queued_at) + " " + show(i.started_at) + " " + show(i.ended_at) + " " +
-         show(i.first_started_at) + " " + show(i.wake_at) + " " + show(i.contact_lost_since) +
-         " " + to_text(i.open_try) + " '" + i.note + "' '" + i.rendered_map_index + "'\n";
+         show(i.first_started_at) + " " + show(i.wake_at) + " " + show(i.contact_lost_since) + " " +
+         to_text(i.open_try) + " '" + i.note + "' '" + i.rendered_map_index + "'\n";
 }
 inline std::string show(const TryRow& t) {
   std::string text = "  " + show(t.instance) + " #" + std::to_string(t.number) + " " +

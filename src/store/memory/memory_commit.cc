@@ -68,6 +68,14 @@ ChangeRecord MemoryStore::record_of(ChangeKind kind, const InstanceKey& key) con
   return record;
 }
 
+ChangeRecord MemoryStore::record_of(ChangeKind kind, const StatePlace& place,
+                                    const std::string& key) const {
+  if (place.asset != 0) return record_of(kind, key);
+  ChangeRecord record = record_of(kind, place.instance);
+  record.reason = key;
+  return record;
+}
+
 // ---- DAGs ----
 
 void MemoryStore::add_version(DagEntry& entry, const Dag& dag) const {
@@ -190,6 +198,7 @@ void MemoryStore::write(const RunRemoved& change) {
   ChangeRecord made = record_of(ChangeKind::RunRemoved, expect_run(change.run));
   drop_where(outputs_, [&](const auto& key) { return is_of_run(key.first); });
   drop_where(questions_, [&](const auto& key) { return is_of_run(key.first); });
+  drop_where(states_, [&](const auto& key) { return is_of_run(key.first.instance); });
   drop(consumed_, change.run);
   drop_where(arguments_, is_of_run);
   drop_where(tries_, [&](const auto& key) { return is_of_run(std::get<0>(key)); });
@@ -216,7 +225,17 @@ void MemoryStore::write(const TaskExpanded& change) {
     InstanceRow row;
     row.key = {key.run, key.task, i};
     row.max_tries = version->tasks[key.task].retries;
-    if (!instances_.contains(row.key)) put(instances_, row.key, row);
+    const auto known = instances_.find(row.key);
+    if (known != instances_.end()) {
+      if (known->second.state == TaskState::Removed) {
+        // An earlier, smaller number had taken it away.
+        row = known->second;
+        row.state = TaskState::None;
+        put(instances_, row.key, row);
+      }
+    } else {
+      put(instances_, row.key, row);
+    }
     const auto at = static_cast<std::size_t>(i);
     if (at < change.arguments.size()) put(arguments_, row.key, change.arguments[at]);
   }

@@ -174,6 +174,18 @@ Result<Listing<RunRow>> MemoryStore::runs(const RunFilter& filter, const Paging&
   return page_of<RunColumn>(std::move(rows), paging);
 }
 
+Result<std::vector<RunRow>> MemoryStore::newest_successes() {
+  std::map<std::string, const RunRow*> newest;
+  for (const auto& [key, run] : runs_) {
+    if (run.state != RunState::Success || !run.logical_date) continue;
+    const RunRow*& its = newest[run.dag_id];
+    if (!its || its->logical_date < run.logical_date) its = &run;
+  }
+  std::vector<RunRow> rows;
+  for (const auto& [dag_id, run] : newest) rows.push_back(*run);
+  return rows;
+}
+
 Result<RunRow> MemoryStore::run(const std::string& dag_id, const std::string& run_id) {
   for (const auto& [key, row] : runs_)
     if (row.dag_id == dag_id && row.run_id == run_id) return row;
@@ -380,13 +392,12 @@ Result<StoredState> MemoryStore::load(const DagBuilder& build, std::vector<std::
       problems.push_back(fmt::format("load dag '{}': {}", id, its.error().message));
   }
   const auto needs = past_needs(state.dags);
-  std::map<std::string, const RunRow*> last;
+  std::map<std::string, std::map<Instant, const RunRow*>> finished;
+  std::map<std::string, std::set<Instant>> active;
   for (const auto& [key, run] : runs_) {
-    if (is_final(run.state)) {
-      const RunRow*& newest = last[run.dag_id];
-      if (run.logical_date && (!newest || newest->logical_date < run.logical_date)) newest = &run;
-      continue;
-    }
+    if (run.logical_date && is_final(run.state)) finished[run.dag_id][*run.logical_date] = &run;
+    if (is_final(run.state)) continue;
+    if (run.logical_date) active[run.dag_id].insert(*run.logical_date);
     const auto its = dag_of(run.dag_id, run.dag_version);
     if (!its) {
       problems.push_back(
@@ -398,10 +409,15 @@ Result<StoredState> MemoryStore::load(const DagBuilder& build, std::vector<std::
       if (row.instance.run == key && !row.outcome) state.open_tries.push_back(row);
   }
   for (const std::string& dag_id : needs.last_runs) {
-    const RunRow* run = last[dag_id];
-    if (!run) continue;
-    if (const auto its = dag_of(dag_id, run->dag_version))
-      state.last_runs.push_back(rows_of(*run, *its));
+    const auto& all = finished[dag_id];
+    std::set<const RunRow*> last;
+    if (!all.empty()) last.insert(all.rbegin()->second);
+    for (const Instant date : active[dag_id])
+      if (const auto at = all.lower_bound(date); at != all.begin())
+        last.insert(std::prev(at)->second);
+    for (const RunRow* run : last)
+      if (const auto its = dag_of(dag_id, run->dag_version))
+        state.last_runs.push_back(rows_of(*run, *its));
   }
   load_past(state);
   state.assets = values(assets_);

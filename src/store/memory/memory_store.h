@@ -18,7 +18,7 @@ struct Refusal {
 
 /// Ordered maps of rows, and a list of how to undo what the current commit did to them. Cost of
 /// reads: O(rows) for listings. For tests and simulations.
-class MemoryStore final : public Store {
+class MemoryStore : public Store {
  public:
   MemoryStore();
   Result<Sequence> commit(std::span<const Item> items) override;
@@ -28,6 +28,7 @@ class MemoryStore final : public Store {
   Result<DagSummary> dag_version(const std::string& dag_id, const std::string& version) override;
   Result<std::vector<DagSummary>> dag_versions(const std::string& dag_id) override;
   Result<Listing<RunRow>> runs(const RunFilter& filter, const Paging& paging) override;
+  Result<std::vector<RunRow>> newest_successes() override;
   Result<RunRow> run(const std::string& dag_id, const std::string& run_id) override;
   Result<Listing<InstanceSummary>> instances(const InstanceFilter& filter,
                                              const Paging& paging) override;
@@ -44,6 +45,8 @@ class MemoryStore final : public Store {
   Result<Listing<HumanInputSummary>> human_inputs(const HumanInputFilter& filter,
                                                   const Paging& paging) override;
   Result<std::vector<HumanInput>> human_inputs(const InstanceKey& key) override;
+  Result<std::optional<std::string>> state_value(const StatePlace& place, const std::string& key,
+                                                 Instant now) override;
   Result<Listing<AssetSummary>> assets(const AssetFilter& filter, const Paging& paging) override;
   Result<Listing<AssetAliasRow>> asset_aliases(const AssetAliasFilter& filter,
                                                const Paging& paging) override;
@@ -128,6 +131,8 @@ class MemoryStore final : public Store {
   void write(const BackfillChanged& change);
   void write(const Audited& change);
   void write(const HumanInputChanged& change);
+  void write(const StateStored& change);
+  void write(const StateRemoved& change);
   void write(const AssetChanged& change);
   void write(const AssetAliasChanged& change);
   void write(const AssetAliasBound& change);
@@ -149,6 +154,7 @@ class MemoryStore final : public Store {
   ChangeRecord record_of(ChangeKind kind, const std::string& name) const;
   ChangeRecord record_of(ChangeKind kind, const RunRow& run) const;
   ChangeRecord record_of(ChangeKind kind, const InstanceKey& key) const;
+  ChangeRecord record_of(ChangeKind kind, const StatePlace& place, const std::string& key) const;
   DagSummary summary_of(const std::string& dag_id, const DagEntry& entry,
                         const Version& version) const;
   StoredState::ActiveRun rows_of(const RunRow& run, std::shared_ptr<const Dag> dag) const;
@@ -166,6 +172,7 @@ class MemoryStore final : public Store {
   std::map<BackfillKey, BackfillRow> backfills_;
   std::map<std::int64_t, Audited> audit_;
   std::map<std::pair<InstanceKey, int>, HumanInput> questions_;  ///< By instance, try number.
+  std::map<std::pair<StatePlace, std::string>, StateStored> states_;
   std::map<AssetKey, AssetRow> assets_;
   std::map<AssetAliasKey, AssetAliasRow> aliases_;
   std::map<AssetAliasKey, std::set<AssetKey>> alias_assets_;

@@ -11,6 +11,11 @@ namespace {
 /// The run of a change that is about a whole run.
 InstanceKey whole(RunKey run) { return {run, 0, kWholeRun}; }
 
+/// The instance whose state it is; none for an asset's.
+std::optional<InstanceKey> owner_of(const StatePlace& place) {
+  return place.asset == 0 ? std::optional(place.instance) : std::nullopt;
+}
+
 std::optional<Instant> start_of(const std::optional<DataInterval>& interval) {
   if (!interval) return std::nullopt;
   return interval->start;
@@ -183,6 +188,7 @@ void CommitGroup::write(const RunRemoved& change) {
           .run(),
       "there is no such run");
   db_.kept("DELETE FROM output WHERE run = ?").bind(change.run).run();
+  db_.kept("DELETE FROM state_value WHERE asset = 0 AND run = ?").bind(change.run).run();
   db_.kept("DELETE FROM human_input WHERE run = ?").bind(change.run).run();
   db_.kept("DELETE FROM consumed_event WHERE run = ?").bind(change.run).run();
   db_.kept("DELETE FROM map_argument WHERE run = ?").bind(change.run).run();
@@ -241,6 +247,12 @@ void CommitGroup::write(const TaskExpanded& change) {
           .bind(key.run, key.task, i, change.arguments[at])
           .run();
   }
+  // What an earlier, smaller number had taken away is there again.
+  db_.kept(
+         "UPDATE task_instance SET state = ? "
+         "WHERE run = ? AND task = ? AND map_index < ? AND state = ?")
+      .bind(TaskState::None, key.run, key.task, change.count, TaskState::Removed)
+      .run();
   shrink(change);
 }
 
@@ -294,6 +306,27 @@ void CommitGroup::write(const OutputsRemoved& change) {
       .bind(key.run, key.task, key.map_index, change.name)
       .run();
   append({.kind = ChangeKind::OutputsRemoved, .instance = key, .reason = change.name});
+}
+
+void CommitGroup::write(const StateStored& change) {
+  const InstanceKey& of = change.place.instance;
+  db_.kept("INSERT OR REPLACE INTO state_value VALUES(?, ?, ?, ?, ?, ?, ?, ?)")
+      .bind(change.place.asset, of.run, of.task, of.map_index, change.key, change.json, at_,
+            change.expires_at)
+      .run();
+  append(
+      {.kind = ChangeKind::StateStored, .instance = owner_of(change.place), .reason = change.key});
+}
+
+void CommitGroup::write(const StateRemoved& change) {
+  const InstanceKey& of = change.place.instance;
+  db_.kept(
+         "DELETE FROM state_value WHERE asset = ?1 AND run = ?2 AND task = ?3 AND map_index = ?4 "
+         "AND (?5 = '' OR key = ?5)")
+      .bind(change.place.asset, of.run, of.task, of.map_index, change.key)
+      .run();
+  append(
+      {.kind = ChangeKind::StateRemoved, .instance = owner_of(change.place), .reason = change.key});
 }
 
 // ---- what users set ----

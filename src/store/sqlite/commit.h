@@ -72,6 +72,8 @@ class CommitGroup {
   void write(const BackfillChanged& change);
   void write(const Audited& change);
   void write(const HumanInputChanged& change);
+  void write(const StateStored& change);
+  void write(const StateRemoved& change);
   void write(const AssetChanged& change);
   void write(const AssetAliasChanged& change);
   void write(const AssetAliasBound& change);

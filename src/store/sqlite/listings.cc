@@ -138,8 +138,7 @@ Result<Listing<InstanceSummary>> SqliteStore::instances(const InstanceFilter& fi
   selection.where_within(ETESIAN_BOUNDS("i.started_at"), filter.started_at);
   selection.where_within(ETESIAN_BOUNDS("i.ended_at"), filter.ended_at);
   return list<InstanceSummary, InstanceColumn>(
-      db_, selection, paging,
-      ETESIAN_SUMMARY_COLUMNS,
+      db_, selection, paging, ETESIAN_SUMMARY_COLUMNS,
       {"i.run, i.task, i.map_index", "i.run DESC, i.task DESC, i.map_index DESC"},
       [this](const Statement& s) { return instance_summary(db_, s); });
 }

@@ -1,6 +1,8 @@
 #include <fmt/format.h>
 
 #include <map>
+#include <optional>
+#include <set>
 
 #include "store/sqlite/rows.h"
 #include "store/sqlite/sqlite_store.h"
@@ -71,10 +73,10 @@ void load_assets(Database& db, StoredState& state) {
   Statement bound =
       db.make(Sql("SELECT alias, asset FROM asset_alias_asset ORDER BY alias, asset"));
   while (bound.step()) state.alias_assets.push_back({bound.integer(0), bound.integer(1)});
-  Statement next = db.make(
-      Sql("SELECT 1 + coalesce((SELECT max(key) FROM asset), 0), "
-          "1 + coalesce((SELECT max(key) FROM asset_alias), 0), "
-          "1 + coalesce((SELECT max(key) FROM asset_event), 0)"));
+  Statement next =
+      db.make(Sql("SELECT 1 + coalesce((SELECT max(key) FROM asset), 0), "
+                  "1 + coalesce((SELECT max(key) FROM asset_alias), 0), "
+                  "1 + coalesce((SELECT max(key) FROM asset_event), 0)"));
   next.step();
   state.next_asset_key = next.integer(0);
   state.next_alias_key = next.integer(1);
@@ -167,23 +169,44 @@ void load_past(Database& db, const PastNeeds& needs, StoredState& state) {
   }
 }
 
-void load_last_runs(Database& db, DagShelf& shelf, const PastNeeds& needs, StoredState& state) {
-  for (const std::string& dag_id : needs.last_runs) {
+/// The newest finished run before `date`, and the newest of all.
+std::vector<RunRow> last_runs_of(Database& db, const std::string& dag_id,
+                                 const std::set<Instant>& looked_back_from) {
+  std::map<Instant, RunRow> last;
+  std::vector<std::optional<Instant>> ends(looked_back_from.begin(), looked_back_from.end());
+  ends.emplace_back();
+  for (const std::optional<Instant>& end : ends) {
     Statement& s = db.kept("SELECT " ETESIAN_RUN_COLUMNS " FROM " ETESIAN_RUN_TABLES
-                           " WHERE d.dag_id = ? AND r.state >= ? AND r.logical_date IS NOT NULL "
+                           " WHERE d.dag_id = ?1 AND r.state >= ?2 AND r.logical_date IS NOT NULL "
+                           "AND (?3 IS NULL OR r.logical_date < ?3) "
                            "ORDER BY r.logical_date DESC LIMIT 1")
-                       .bind(dag_id, RunState::Success);
-    StoredState::ActiveRun run;
-    const bool is_there = s.step();
-    if (is_there) run.row = run_from(s, 0);
+                       .bind(dag_id, RunState::Success, end);
+    if (s.step()) {
+      RunRow row = run_from(s, 0);
+      const Instant date = *row.logical_date;
+      last.emplace(date, std::move(row));
+    }
     s.reset();
-    if (!is_there) continue;
-    const auto dag = shelf.get(run.row);
-    if (!dag) continue;
-    run.dag = *dag;
-    read_rows_of(db, run);
-    state.last_runs.push_back(std::move(run));
   }
+  std::vector<RunRow> rows;
+  for (auto& [date, row] : last) rows.push_back(std::move(row));
+  return rows;
+}
+
+void load_last_runs(Database& db, DagShelf& shelf, const PastNeeds& needs, StoredState& state) {
+  std::map<std::string, std::set<Instant>> active;
+  for (const StoredState::ActiveRun& run : state.runs)
+    if (run.row.logical_date) active[run.row.dag_id].insert(*run.row.logical_date);
+  for (const std::string& dag_id : needs.last_runs)
+    for (RunRow& row : last_runs_of(db, dag_id, active[dag_id])) {
+      StoredState::ActiveRun run;
+      run.row = std::move(row);
+      const auto dag = shelf.get(run.row);
+      if (!dag) continue;
+      run.dag = *dag;
+      read_rows_of(db, run);
+      state.last_runs.push_back(std::move(run));
+    }
 }
 
 }  // namespace

@@ -78,6 +78,20 @@ Result<std::vector<DagSummary>> SqliteStore::dag_versions(const std::string& dag
   });
 }
 
+Result<std::vector<RunRow>> SqliteStore::newest_successes() {
+  return guarded("read newest successes", [&] {
+    std::vector<RunRow> rows;
+    Statement& s =
+        db_.kept("SELECT " ETESIAN_RUN_COLUMNS " FROM " ETESIAN_RUN_TABLES
+                 " WHERE r.key IN (SELECT (SELECT key FROM dag_run WHERE dag = a.key AND state = ? "
+                 "AND logical_date IS NOT NULL ORDER BY logical_date DESC LIMIT 1) FROM dag a)")
+            .bind(RunState::Success);
+    while (s.step()) rows.push_back(run_from(s, 0));
+    s.reset();
+    return rows;
+  });
+}
+
 Result<RunRow> SqliteStore::run(const std::string& dag_id, const std::string& run_id) {
   return guarded("read run", [&] {
     Statement& s = db_.kept("SELECT " ETESIAN_RUN_COLUMNS " FROM " ETESIAN_RUN_TABLES

@@ -24,9 +24,10 @@ inline constexpr int kInstanceColumnCount = 19;
 InstanceRow instance_from(const Statement& s, int at);
 
 /// For `instance_summary`, which looks up the rest.
-#define ETESIAN_SUMMARY_COLUMNS                                                           \
-  ETESIAN_INSTANCE_COLUMNS ", d.dag_id, r.run_id, k.task_id, v.version, r.logical_date, " \
-                           "r.run_after"
+#define ETESIAN_SUMMARY_COLUMNS                                      \
+  ETESIAN_INSTANCE_COLUMNS                                           \
+      ", d.dag_id, r.run_id, k.task_id, v.version, r.logical_date, " \
+      "r.run_after"
 inline constexpr int kSummaryColumnCount = kInstanceColumnCount + 6;
 #define ETESIAN_SUMMARY_TABLES                                                     \
   "dag_run r JOIN dag d ON d.key = r.dag JOIN dag_version v ON v.key = r.version " \

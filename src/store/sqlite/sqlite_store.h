@@ -27,6 +27,7 @@ class SqliteStore final : public Store {
   Result<DagSummary> dag_version(const std::string& dag_id, const std::string& version) override;
   Result<std::vector<DagSummary>> dag_versions(const std::string& dag_id) override;
   Result<Listing<RunRow>> runs(const RunFilter& filter, const Paging& paging) override;
+  Result<std::vector<RunRow>> newest_successes() override;
   Result<RunRow> run(const std::string& dag_id, const std::string& run_id) override;
   Result<Listing<InstanceSummary>> instances(const InstanceFilter& filter,
                                              const Paging& paging) override;
@@ -43,6 +44,8 @@ class SqliteStore final : public Store {
   Result<Listing<HumanInputSummary>> human_inputs(const HumanInputFilter& filter,
                                                   const Paging& paging) override;
   Result<std::vector<HumanInput>> human_inputs(const InstanceKey& key) override;
+  Result<std::optional<std::string>> state_value(const StatePlace& place, const std::string& key,
+                                                 Instant now) override;
   Result<Listing<AssetSummary>> assets(const AssetFilter& filter, const Paging& paging) override;
   Result<Listing<AssetAliasRow>> asset_aliases(const AssetAliasFilter& filter,
                                                const Paging& paging) override;

@@ -1,9 +1,11 @@
 #include "engine/engine.h"
 #include "engine/dag_watch.h"
+#include "engine/settings.h"
 
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <condition_variable>
 #include <filesystem>
 #include <fstream>
@@ -11,13 +13,31 @@
 #include <mutex>
 
 #include "fakes/fake_executor.h"
-#include "store/store.h"
+#include "store/memory/memory_store.h"
 
 namespace etesian {
 namespace {
 
 using std::chrono_literals::operator""min;
 using std::chrono_literals::operator""ms;
+
+/// Refuses, once each time it is told to, the next commit that changes a DAG.
+class RefusingStore final : public memory::MemoryStore {
+ public:
+  Result<Sequence> commit(std::span<const Item> items) override {
+    const auto is_of_dag = [](const Item& item) {
+      return std::holds_alternative<DagChanged>(item.change);
+    };
+    if (must_refuse && std::any_of(items.begin(), items.end(), is_of_dag)) {
+      must_refuse = false;
+      ++refused;
+      return Error{ErrorCode::Conflict, "the test refuses"};
+    }
+    return memory::MemoryStore::commit(items);
+  }
+  std::atomic<bool> must_refuse{false};
+  std::atomic<int> refused{0};
+};
 
 /// A whole engine over a project in a fresh folder, whose executor is the test.
 class EngineTest : public ::testing::Test {
@@ -270,6 +290,51 @@ TEST_F(EngineTest, AClearedTaskOfAFinishedRunRunsAgain) {
   EXPECT_EQ(tries(run).size(), 2U);
 }
 
+TEST_F(EngineTest, ACommandThatMeetsTheEndOfItsRunFindsTheRunAsItEnded) {
+  write_dag("etl", "tasks:\n  load: {run: 'load x'}\n");
+  start();
+  const RunKey run = trigger("etl");
+  const LaunchId id = started(0);
+  ASSERT_TRUE(eventually([&] { return tries(run)[0].pid == 4711; }));
+  std::promise<void> both_are_there;
+  engine_->read_world(
+      [wait = both_are_there.get_future().share()](const World&, const Moment&) { wait.wait(); });
+  desk_.say_ended(id, 0);
+  std::promise<std::string> answer;
+  engine_->submit(ClearInstances{{{run, 0, -1}}, false, "ann"}, [&](const auto& result) {
+    answer.set_value(result ? "ok" : result.error().message);
+  });
+  both_are_there.set_value();
+  EXPECT_EQ(answer.get_future().get(), "ok");
+  desk_.say_ended(started(1), 0);
+  EXPECT_TRUE(run_becomes("etl", "success"));
+  EXPECT_EQ(tries(run).size(), 2U);
+}
+
+TEST_F(EngineTest, TwoCommandsAtOnceAboutAFinishedRunAreBothDone) {
+  write_dag("etl", "tasks:\n  load: {run: 'load x'}\n");
+  auto store = std::make_unique<RefusingStore>();
+  start(std::move(store));
+  const RunKey run = trigger("etl");
+  desk_.say_ended(started(0), 0);
+  ASSERT_TRUE(run_becomes("etl", "success"));
+  std::promise<void> both_are_there;
+  engine_->read_world(
+      [wait = both_are_there.get_future().share()](const World&, const Moment&) { wait.wait(); });
+  std::vector<std::promise<std::string>> answers(2);
+  const std::vector<Event> commands = {MarkRun{run, RunState::Failed, "ann"},
+                                       SetNote{run, {}, "seen", "bob"}};
+  for (std::size_t i = 0; i < commands.size(); ++i)
+    engine_->submit(commands[i], [&answers, i](const auto& result) {
+      answers[i].set_value(result ? "ok" : result.error().message);
+    });
+  both_are_there.set_value();
+  for (auto& answer : answers) EXPECT_EQ(answer.get_future().get(), "ok");
+  EXPECT_EQ(run_state("etl"), "failed");
+  const auto note = read_store<std::string>([](Store& s) { return s.run("etl", "r1")->note; });
+  EXPECT_EQ(note, "seen");
+}
+
 TEST_F(EngineTest, ACommandAboutARunThatNeverWasIsRefused) {
   write_dag("etl", "tasks:\n  load: {run: 'load x'}\n");
   start();
@@ -298,6 +363,45 @@ TEST_F(EngineTest, AnEditedFileIsWhatTheNextRunRuns) {
   ASSERT_TRUE(eventually([&] { return version("etl") != before; }));
   trigger("etl");
   EXPECT_EQ(desk_.launch(0)->argv, (std::vector<std::string>{"load", "new"}));
+}
+
+TEST_F(EngineTest, AnEditedCommentIsShownAndMakesNoVersion) {
+  write_dag("etl", "tasks:\n  load: {run: 'load x'}\n");
+  start();
+  const std::string before = version("etl");
+  const auto source = [this] {
+    return read_store<std::string>([](Store& store) { return store.dag("etl")->source; });
+  };
+  write_dag("etl", "# asked for by sales\ntasks:\n  load: {run: 'load x'}\n");
+  EXPECT_TRUE(eventually([&] { return source().find("by sales") != std::string::npos; }));
+  EXPECT_EQ(version("etl"), before);
+}
+
+TEST_F(EngineTest, AnEditWhoseCommitIsRefusedIsMadeAgainAfterTheReload) {
+  write_dag("etl", "tasks:\n  load: {run: 'load old'}\n");
+  auto store = std::make_unique<RefusingStore>();
+  RefusingStore& refusing = *store;
+  start(std::move(store));
+  const auto stored_version = [this] {
+    return read_store<std::string>([](Store& s) { return s.dag("etl")->version; });
+  };
+  const std::string before = stored_version();
+  refusing.must_refuse = true;
+  write_dag("etl", "tasks:\n  load: {run: 'load new'}\n");
+  EXPECT_TRUE(eventually([&] { return stored_version() != before; }));
+  EXPECT_EQ(refusing.refused, 1) << "the fault never happened";
+  trigger("etl");
+  EXPECT_EQ(desk_.launch(0)->argv, (std::vector<std::string>{"load", "new"}));
+}
+
+TEST_F(EngineTest, WhatIsRemovedTwiceIsNotFoundTheSecondTime) {
+  start();
+  const std::string sealed = vault_->seal("1", Settings::place_of_variable("k"));
+  EXPECT_EQ(submit(SetVariable{{"k", sealed, ""}, "ann"}), "ok");
+  EXPECT_EQ(submit(RemoveVariable{"k", "ann"}), "ok");
+  EXPECT_EQ(submit(RemoveVariable{"k", "bob"}), "remove variable 'k': no such variable");
+  EXPECT_EQ(submit(RemoveConnection{"c", "bob"}), "remove connection 'c': no such connection");
+  EXPECT_EQ(submit(SetVariable{{"k", sealed, ""}, "ann"}), "ok") << "the engine goes on";
 }
 
 TEST_F(EngineTest, ABrokenFileKeepsTheLastGoodVersionRunning) {

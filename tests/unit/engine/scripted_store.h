@@ -87,6 +87,7 @@ class ScriptedStore final : public Store {
   Result<DagSummary> dag_version(const std::string&, const std::string&) override { return none(); }
   Result<std::vector<DagSummary>> dag_versions(const std::string&) override { return none(); }
   Result<Listing<RunRow>> runs(const RunFilter&, const Paging&) override { return none(); }
+  Result<std::vector<RunRow>> newest_successes() override { return none(); }
   Result<RunRow> run(const std::string&, const std::string&) override { return none(); }
   Result<Listing<InstanceSummary>> instances(const InstanceFilter&, const Paging&) override {
     return none();
@@ -109,6 +110,10 @@ class ScriptedStore final : public Store {
     return none();
   }
   Result<std::vector<HumanInput>> human_inputs(const InstanceKey&) override { return none(); }
+  Result<std::optional<std::string>> state_value(const StatePlace&, const std::string&,
+                                                 Instant) override {
+    return none();
+  }
   Result<Listing<AssetSummary>> assets(const AssetFilter&, const Paging&) override {
     return none();
   }

@@ -1,5 +1,8 @@
 #include "picture.h"
 
+#include <algorithm>
+#include <set>
+
 namespace etesian {
 namespace {
 
@@ -94,6 +97,76 @@ TEST(Step, APoolGivesItsSlotsByPriority) {
   EXPECT_EQ(s.states(), "low: queued, huge: scheduled, wide: success");
   s.send(SetPool{Stage::pool("db", 4), "ann"});
   EXPECT_EQ(s.states(), "low: queued, huge: queued, wide: success");
+}
+
+TEST(Step, ContinuousRunsThatEndAtOnceAreMadeOnceASecond) {
+  Stage s;
+  auto instant = test::drawing("d", "a: empty");
+  instant.schedule.kind = ContinuousSchedule{};
+  s.load(instant);
+  const auto made = [&s] {
+    return std::count_if(s.changes.begin(), s.changes.end(), [](const Change& change) {
+      return std::holds_alternative<RunCreated>(change);
+    });
+  };
+  const auto at_first = made();
+  EXPECT_LE(at_first, 2);
+  for (int i = 0; i < 10; ++i) s.pass(1s);
+  EXPECT_GE(made() - at_first, 9);
+  EXPECT_LE(made() - at_first, 11);
+}
+
+TEST(Step, AScheduleThatLeadsBackToADateThatHadItsRunGoesOnAfterIt) {
+  Stage s;
+  auto dated = test::drawing("d", "a: empty");
+  dated.schedule.catchup = true;
+  dated.schedule.start = test::at("2026-02-27T00:00Z");
+  CronSchedule cron;
+  cron.expressions = {"0 0 * * *"};
+  cron.interval = IntervalRule::Trigger;
+  dated.schedule.kind = cron;
+  s.load(dated);
+  // The same instants, but their interval begins a day earlier: so does the logical date.
+  cron.trigger_interval = std::chrono::hours(24);
+  dated.schedule.kind = cron;
+  dated.version = "d-2";
+  s.load(dated);
+  s.pass(std::chrono::hours(48));
+  std::set<Instant> dates;
+  for (const Change& change : s.changes)
+    if (const auto* made = std::get_if<RunCreated>(&change)) {
+      EXPECT_TRUE(dates.insert(*made->row.logical_date).second) << "twice: " << to_text(change);
+    }
+  EXPECT_GE(dates.size(), 4U);
+}
+
+TEST(Step, AnIdOfAnotherRunTypeIsRefused) {
+  Stage s;
+  s.load(test::drawing("d", "a"));
+  TriggerRun e;
+  e.dag_id = "d";
+  e.run_id = "scheduled__2026-03-02T00:00:00+00:00";
+  const Decision d = s.send(e);
+  ASSERT_TRUE(d.refused);
+  EXPECT_EQ(d.refused->code, ErrorCode::InvalidInput);
+}
+
+TEST(Step, ASuccessThatIsClearedNoLongerMeetsANeed) {
+  Stage s;
+  s.load(test::drawing("p", "a\nlast: after a"));
+  auto consumer = test::drawing("c", "use: needs=p");
+  consumer.tasks[0].needs[0].task = "a";
+  s.load(consumer);
+  s.agent();
+  const RunKey producing = s.trigger("p");
+  s.ends("a");
+  s.send(ClearInstances{{{producing, 0, -1}}, false, "ann"});
+  s.trigger("c");
+  EXPECT_EQ(s.states(), "use: none") << "its producer is about to run again";
+  s.run = producing;
+  s.ends("a");
+  s.run = s.world.active_runs("c").front();
+  EXPECT_EQ(s.states(), "use: queued");
 }
 
 TEST(Step, WithoutAnAgentTasksStayScheduled) {

@@ -239,6 +239,47 @@ TEST(Worker, ATriggerMayEndTheTask) {
   EXPECT_EQ(s.states(), "a: success, b: queued");
 }
 
+TEST(Worker, ATriggerThatFailsATaskWithTriesLeftLeadsToARetry) {
+  for (const char* retries : {"1", "-1"}) {
+    WorkerStage s(std::string("a: worker, retries=") + retries);
+    s.defers("a", "x.Trigger", "{}");
+    s.send(EndInstance{s.key("a"), s.rested, TaskState::Failed, {}});
+    EXPECT_EQ(s.states(), "a: up_for_retry") << "retries " << retries;
+  }
+}
+
+TEST(Worker, WhatALossUsedUpIsNoRetry) {
+  WorkerStage s("a: worker, retries=1");
+  const LaunchId old = s.launch("a");
+  s.starts("a");
+  s.agent("s2");
+  s.send(LaunchNotStarted{old, LaunchNotStarted::Why::WrongSession, ""});
+  s.pass(5s);
+  s.defers("a", "x.Trigger", "{}");
+  s.send(EndInstance{s.key("a"), s.rested, TaskState::Failed, {}});
+  EXPECT_EQ(s.states(), "a: up_for_retry");
+}
+
+TEST(Worker, AMappedTaskThatShrankGrowsAgain) {
+  WorkerStage s("hold: worker\nmake: worker\nm: worker length=make, after make");
+  const auto make = [&s](int length) {
+    s.pushes("make", "return_value", "[]", length);
+    s.runs("make", TaskState::Success);
+  };
+  const auto again = [&s] {
+    for (const char* name : {"m[0]", "m[1]"}) s.runs(name, TaskState::Success);
+    s.send(ClearInstances{{s.key("make"), s.key("m[0]"), s.key("m[1]")}, false, "ann"});
+  };
+  make(2);
+  again();
+  make(1);
+  EXPECT_EQ(s.states(), "hold: queued, make: success, m[0]: queued, m[1]: removed");
+  s.runs("m[0]", TaskState::Success);
+  s.send(ClearInstances{{s.key("make"), s.key("m[0]")}, false, "ann"});
+  make(2);
+  EXPECT_EQ(s.states(), "hold: queued, make: success, m[0]: queued, m[1]: queued");
+}
+
 TEST(Worker, TriggersAreNamedAgainToAHostThatComesBack) {
   WorkerStage s("a: worker");
   s.defers("a", "x.Trigger", "{}");
