@@ -54,6 +54,6 @@ std::shared_ptr<http::Router> make_router(Engine& engine, std::shared_ptr<Accoun
                                           const ApiOptions& options);
 
 /// The OpenAPI 3.1 document that is served at /openapi.json.
-std::string openapi_document();
+std::shared_ptr<const std::string> openapi_document();
 
 }  // namespace etesian::api

@@ -36,7 +36,7 @@ std::shared_ptr<const DagVersion> DagCache::of(const DagSummary& summary) {
   auto version = std::make_shared<DagVersion>();
   version->dag_id = summary.dag_id;
   version->version = summary.version;
-  version->uuid = uuid_of(summary.dag_id + "\n" + summary.version);
+  version->uuid = to_text(dag_version_uuid(summary.dag_id, summary.version));
   version->number = summary.version_number;
   version->created_at = summary.last_changed;
   if (auto dag = build(summary)) {

@@ -41,6 +41,18 @@ std::string summary_of(std::string_view what, std::string_view state, bool is_do
   return fmt::format("{} waits for nothing: {}", what, state);
 }
 
+/// "; its last try ended with exit code 3", where that is why it is as it is.
+std::string cause_of(const InstanceSummary& instance, TaskState state) {
+  const bool is_bad = state == TaskState::Failed || state == TaskState::UpForRetry;
+  if (!is_bad || !instance.last_try || !instance.last_try->outcome) return "";
+  const Outcome& outcome = *instance.last_try->outcome;
+  std::string text = outcome.cause == Cause::Exit
+                         ? fmt::format("; its last try ended with exit code {}", outcome.exit_code)
+                         : fmt::format("; its last try: {}", to_text(outcome.cause));
+  if (!outcome.message.empty()) text += fmt::format(" ({})", outcome.message);
+  return text;
+}
+
 }  // namespace
 
 Next explain_run(Reading& reading) {
@@ -68,9 +80,11 @@ Next explain_instance(Reading& reading) {
     const bool is_active = world.run(run.key) != nullptr;
     const auto closed = is_active ? gates(world, row.key, moment) : std::vector<Gate>{};
     const auto state = to_text(row.state);
-    auto out = explanation(
-        run, state, summary_of(instance.task_id, state, is_final(row.state) || !is_active, closed),
-        closed);
+    auto out =
+        explanation(run, state,
+                    summary_of(instance.task_id, state, is_final(row.state) || !is_active, closed) +
+                        cause_of(instance, row.state),
+                    closed);
     out["task_id"] = instance.task_id;
     out["map_index"] = row.key.map_index;
     return ok(out);

@@ -1,20 +1,8 @@
 #include "api/json_common.h"
 
-#include "base/bytes.h"
 #include "base/time_text.h"
 
 namespace etesian::api {
-namespace {
-
-/// Length of the valid UTF-8 sequence at the beginning of `bytes`; 0 when there is none.
-std::size_t sequence_length(std::string_view bytes) {
-  for (std::size_t length = 1; length <= 4 && length <= bytes.size(); ++length) {
-    if (is_utf8(bytes.substr(0, length))) return length;
-  }
-  return 0;
-}
-
-}  // namespace
 
 json::value instant_json(Instant at) { return json::string(to_iso_z(at)); }
 
@@ -64,25 +52,6 @@ std::string iso_length(Duration length) {
 json::value json_or_text(std::string_view text) {
   auto parsed = parse_json(text);
   return parsed ? std::move(*parsed) : json::value(text);
-}
-
-std::string uuid_of(std::string_view seed) {
-  std::string hex = sha256_hex(seed).substr(0, 32);
-  hex[12] = '8';
-  hex[16] = "89ab"[static_cast<unsigned char>(hex[16]) & 3U];
-  for (const std::size_t dash : {8U, 13U, 18U, 23U}) hex.insert(dash, 1, '-');
-  return hex;
-}
-
-std::string readable(std::string_view bytes) {
-  if (is_utf8(bytes)) return std::string(bytes);
-  std::string text;
-  while (!bytes.empty()) {
-    const std::size_t length = sequence_length(bytes);
-    text += length != 0 ? bytes.substr(0, length) : std::string_view("\xEF\xBF\xBD");
-    bytes.remove_prefix(std::max<std::size_t>(1, length));
-  }
-  return text;
 }
 
 }  // namespace etesian::api

@@ -20,9 +20,4 @@ std::string iso_length(Duration length);
 /// `text` parsed; the text itself where it is not JSON.
 json::value json_or_text(std::string_view text);
 
-/// A uuid (version 8, RFC 9562) that is a function of `seed`.
-std::string uuid_of(std::string_view seed);
-/// Valid UTF-8: what is not becomes U+FFFD.
-std::string readable(std::string_view bytes);
-
 }  // namespace etesian::api

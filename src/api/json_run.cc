@@ -122,8 +122,8 @@ void add_ids(json::object& out, const InstanceSummary& instance) {
 
 std::string id_of(const InstanceSummary& instance) {
   if (instance.last_try) return to_text(instance.last_try->id);
-  return uuid_of(instance.dag_id + "\n" + instance.run_id + "\n" + instance.task_id + "\n" +
-                 std::to_string(instance.row.key.map_index));
+  return to_text(uuid8_of(instance.dag_id + "\n" + instance.run_id + "\n" + instance.task_id +
+                          "\n" + std::to_string(instance.row.key.map_index)));
 }
 
 std::string task_display_name(const DagVersion* version, const std::string& task_id) {

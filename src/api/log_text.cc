@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "api/json_common.h"
+#include "base/bytes.h"
 
 namespace etesian::api {
 namespace {
@@ -116,7 +117,7 @@ json::object line_json(const ShownLine& line) {
     if (!out.contains("timestamp")) out["timestamp"] = instant_json(line.line.at);
   } else {
     out = {{"timestamp", instant_json(line.line.at)},
-           {"event", readable(line.line.bytes)},
+           {"event", valid_utf8(line.line.bytes)},
            {"level", words.level},
            {"logger", words.logger}};
   }

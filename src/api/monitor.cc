@@ -120,7 +120,9 @@ void get_readiness(std::shared_ptr<Call> call, Reply reply) {
 }
 
 void get_openapi(std::shared_ptr<Call>, Reply reply) {
-  reply->send(text_response(openapi_document(), "application/json"));
+  http::Response response;
+  response.shared_body = openapi_document();
+  reply->send(std::move(response));
 }
 
 void get_metrics(std::shared_ptr<Call> call, Reply reply) {

@@ -183,8 +183,8 @@ std::string make_document() {
 
 }  // namespace
 
-std::string openapi_document() {
-  static const std::string document = make_document();
+std::shared_ptr<const std::string> openapi_document() {
+  static const auto document = std::make_shared<const std::string>(make_document());
   return document;
 }
 

@@ -38,7 +38,7 @@ int list(const Globals& globals) {
       table(globals.terminal, {"DAG", "STATE", "SCHEDULE", "NEXT RUN (UTC)", "DESCRIPTION"}, rows));
   for (const json::value& error : errors)
     print("\n" + paint(globals.terminal, Tone::Bad, "cannot load " + text_of(error, "filename")) +
-          "\n" + text_of(error, "stack_trace"));
+          "\n" + visible_lines(text_of(error, "stack_trace")));
   return kOk;
 }
 

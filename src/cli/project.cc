@@ -57,7 +57,10 @@ int check(const Globals& globals, const std::string& folder) {
     for (const Diagnostic& diagnostic : diagnostics) rows.push_back(to_json(diagnostic));
     print_structured(globals, rows);
   } else {
-    for (const Diagnostic& diagnostic : diagnostics) print(render(diagnostic));
+    for (Diagnostic shown : diagnostics) {
+      shown.file = visible(shown.file);
+      print(render(shown));
+    }
     print(fmt::format("{} DAGs, {} errors, {} warnings\n", project.files.size(), errors,
                       std::ssize(diagnostics) - errors));
   }

@@ -62,19 +62,34 @@ json::value body_of(const http::Response& response) {
   return std::move(*value);
 }
 
-}  // namespace
-
 std::string token_file() {
   const char* config = std::getenv("XDG_CONFIG_HOME");
   const char* home = std::getenv("HOME");
   const std::string base = config && *config ? config : std::string(home ? home : ".") + "/.config";
-  return base + "/etesian/token";
+  return base + "/etesian/tokens.json";
+}
+
+/// By the server's address.
+json::object stored_tokens() {
+  constexpr std::size_t kBytesMax = 1 << 20;
+  const auto text = read_file(token_file(), kBytesMax);
+  auto value = text ? parse_json(*text) : Result<json::value>(text.error());
+  return value && value->is_object() ? std::move(value->as_object()) : json::object();
+}
+
+}  // namespace
+
+void keep_token(const std::string& url, const std::string& token) {
+  json::object tokens = stored_tokens();
+  tokens[url] = token;
+  const std::string file = token_file();
+  auto kept = make_folders(file.substr(0, file.rfind('/')));
+  if (kept) kept = write_file_durably(file, json::serialize(tokens) + "\n");
+  if (!kept) throw Failure{kFailed, kept.error().message};
 }
 
 Session::Session(const Globals& globals) : token_(globals.token) {
-  if (token_.empty())
-    if (auto stored = read_file(token_file(), 4096)) token_ = *stored;
-  while (!token_.empty() && token_.back() == '\n') token_.pop_back();
+  if (token_.empty()) token_ = text_of(stored_tokens(), globals.url);
   auto client = http::Client::create(globals.url, kTimeout);
   if (!client) throw Failure{kUsage, client.error().message};
   client_ = std::move(*client);
@@ -102,13 +117,16 @@ json::value Session::patch(const std::string& path, const json::value& body) {
 json::value Session::put(const std::string& path) { return body_of(send("PUT", path, {}, "{}")); }
 void Session::remove(const std::string& path) { require_success(send("DELETE", path, {}, "")); }
 
-std::string Session::get_text(const std::string& path, const Query& query) {
+Session::TextPage Session::get_text(const std::string& path, const Query& query) {
   http::ClientRequest request{"GET", with_query(path, query), "", {{"Accept", "text/plain"}}};
   if (!token_.empty()) request.headers.emplace_back("Authorization", "Bearer " + token_);
   auto response = client_->send(request);
   if (!response) throw Failure{kNoServer, response.error().message};
   require_success(*response);
-  return std::move(response->body);
+  TextPage page{std::move(response->body), {}};
+  for (const auto& [name, value] : response->headers)
+    if (name == "airflow-continuation-token") page.next = value;
+  return page;
 }
 
 void Session::events(const std::string& path, const Query& query, const OnEvent& on_event) {
@@ -176,7 +194,8 @@ std::string text_of(const json::value& object, std::string_view member) {
 
 bool print_structured(const Globals& globals, const json::value& value) {
   if (globals.format == Format::Table) return false;
-  print(globals.format == Format::Json ? json::serialize(value) + "\n" : to_yaml(value));
+  print(escape_hidden(globals.format == Format::Json ? json::serialize(value) + "\n"
+                                                     : to_yaml(value)));
   return true;
 }
 

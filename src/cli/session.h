@@ -34,7 +34,7 @@ struct Failure {
 /// Global options, shared by all commands.
 struct Globals {
   std::string url;    ///< --url, ETESIAN_URL, http://localhost:8080.
-  std::string token;  ///< --token, ETESIAN_TOKEN, the file that `etesian login` wrote.
+  std::string token;  ///< --token, ETESIAN_TOKEN, or what `etesian login` kept for this url.
   Format format = Format::Table;
   Terminal terminal;
 };
@@ -51,7 +51,11 @@ class Session {
   json::value patch(const std::string& path, const json::value& body);
   json::value put(const std::string& path);
   void remove(const std::string& path);
-  std::string get_text(const std::string& path, const Query& query = {});
+  struct TextPage {
+    std::string text;
+    std::string next;  ///< Token of the page after it; empty: there is none.
+  };
+  TextPage get_text(const std::string& path, const Query& query = {});
   /// Server-sent events until the stream ends or `on_event(id, event, data)` returns false.
   using OnEvent =
       std::function<bool(const std::string& id, const std::string& event, const std::string& data)>;
@@ -68,8 +72,9 @@ class Session {
   std::unique_ptr<http::Client> client_;
 };
 
-/// Where `etesian login` keeps the token of one server: 0600, below XDG_CONFIG_HOME.
-std::string token_file();
+/// Keeps the token of the server at `url` for later commands: tokens.json below XDG_CONFIG_HOME,
+/// readable by its owner alone. No other server is ever sent it.
+void keep_token(const std::string& url, const std::string& token);
 
 /// Text of a member, "" where it is absent or null.
 std::string text_of(const json::value& object, std::string_view member);

@@ -76,11 +76,7 @@ int login(const Globals& globals, const std::string& user) {
   Session session(anonymous);
   const json::value answer =
       session.post("/auth/token", json::object{{"username", user}, {"password", password}});
-  const std::string file = token_file();
-  if (auto made = make_folders(file.substr(0, file.rfind('/'))); !made)
-    throw Failure{kFailed, made.error().message};
-  if (auto written = write_file_durably(file, text_of(answer, "access_token") + "\n"); !written)
-    throw Failure{kFailed, written.error().message};
+  keep_token(globals.url, text_of(answer, "access_token"));
   print("logged in as " + visible(user) + " at " + globals.url + "\n");
   return kOk;
 }

@@ -52,8 +52,21 @@ std::string log_line_text(const Globals& globals, const json::value& line,
   const Tone tone = stream == "system"   ? Tone::Quiet
                     : stream == "stderr" ? Tone::Warn
                                          : Tone::Plain;
-  // A pipe gets the bytes that the task wrote; a terminal gets nothing that could steer it.
+  // A terminal gets nothing that could steer it.
   return out + (globals.terminal.is_terminal ? paint(globals.terminal, tone, text) : text) + "\n";
+}
+
+/// A pipe gets the bytes that the task wrote.
+void print_bytes(Session& session, const std::string& path, Query query) {
+  query.emplace_back("full_content", "true");
+  for (Query paged = query;;) {
+    const Session::TextPage page = session.get_text(path, paged);
+    print(page.text);
+    // A running task's log has no end yet: what is there now was shown.
+    if (page.next.empty() || page.text.empty()) return;
+    paged = query;
+    paged.emplace_back("token", page.next);
+  }
 }
 
 int newest_try(Session& session, const TaskTarget& target, int asked) {
@@ -86,6 +99,10 @@ int logs(const Globals& globals, const LogOptions& options) {
                        print(log_line_text(globals, *line, options));
                      return true;
                    });
+    return kOk;
+  }
+  if (!globals.terminal.is_terminal && !options.timestamps) {
+    print_bytes(session, base, query);
     return kOk;
   }
   Query paged = query;

@@ -74,8 +74,7 @@ bool needs_quotes(std::string_view text) {
       std::string_view::npos)
     return true;
   return text.find(": ") != std::string_view::npos || text.find(" #") != std::string_view::npos ||
-         std::any_of(text.begin(), text.end(),
-                     [](char c) { return static_cast<unsigned char>(c) < 0x20; });
+         visible(text) != text;
 }
 
 std::string yaml_scalar(const json::value& value) {
@@ -159,6 +158,30 @@ std::string visible(std::string_view text) {
       out += fmt::format("\\x{:02x}", static_cast<unsigned>(c));
     else
       out += fmt::format("\\u{:04x}", static_cast<unsigned>(c));
+  }
+  return out;
+}
+
+std::string visible_lines(std::string_view text) {
+  std::string out;
+  for (;;) {
+    const std::size_t end = text.find('\n');
+    out += visible(text.substr(0, end));
+    if (end == std::string_view::npos) return out;
+    out += '\n';
+    text.remove_prefix(end + 1);
+  }
+}
+
+std::string escape_hidden(std::string_view json) {
+  std::string out;
+  for (std::size_t i = 0; i < json.size();) {
+    const std::size_t begin = i;
+    const char32_t c = take_character(json, i);
+    if (c >= 0x7f && is_hidden(c))
+      out += fmt::format("\\u{:04x}", static_cast<unsigned>(c));
+    else
+      out += json.substr(begin, i - begin);
   }
   return out;
 }

@@ -29,6 +29,10 @@ Tone tone_of_state(std::string_view state);
 int display_width(std::string_view text);
 /// C0, C1 and bidi controls as "\x1b" forms, so that no name can steer the terminal.
 std::string visible(std::string_view text);
+/// The same, but for the ends of lines.
+std::string visible_lines(std::string_view text);
+/// The same for JSON, and for YAML whose texts with such characters are quoted: the value stays.
+std::string escape_hidden(std::string_view json);
 
 /// "12.4" of a JSON number of seconds; "" of null.
 std::string seconds_text(const json::value& seconds);

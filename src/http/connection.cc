@@ -159,6 +159,7 @@ void Connection::begin_answer(const Response& response, ResponseFrame::Body body
 void Connection::answer(Response response) {
   if (phase_ == Phase::Closed) return;
   begin_answer(response, ResponseFrame::Body::Sized);
+  if (!is_head_request_) tail_ = std::move(response.shared_body);
   phase_ = Phase::Sending;
   advance();
 }
@@ -248,16 +249,20 @@ bool Connection::receive() {
   return true;
 }
 
-/// True when all of out_ has been sent.
+std::string_view Connection::unsent() const {
+  if (sent_ < out_.size()) return std::string_view(out_).substr(sent_);
+  return tail_ ? std::string_view(*tail_).substr(tail_sent_) : std::string_view();
+}
+
+/// True when everything has been sent.
 bool Connection::flush() {
-  while (sent_ < out_.size()) {
+  for (std::string_view rest = unsent(); !rest.empty(); rest = unsent()) {
     if (!is_writable_) {
       wait_writable();
       return false;
     }
     error_code error;
-    const std::size_t count =
-        socket_.write_some(asio::buffer(out_.data() + sent_, out_.size() - sent_), error);
+    const std::size_t count = socket_.write_some(asio::buffer(rest.data(), rest.size()), error);
     if (error == asio::error::would_block) {
       is_writable_ = false;
       site_.roster.wait_for(place_, Wait::Write);
@@ -267,13 +272,14 @@ bool Connection::flush() {
       close();
       return false;
     }
-    sent_ += count;
+    (sent_ < out_.size() ? sent_ : tail_sent_) += count;
     const std::size_t of_head = std::min(count, head_bytes_unsent_);
     head_bytes_unsent_ -= of_head;
     if (stream_) stream_->written(count - of_head);
   }
   out_.clear();
-  sent_ = 0;
+  tail_.reset();
+  sent_ = tail_sent_ = 0;
   return true;
 }
 

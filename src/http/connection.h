@@ -59,6 +59,7 @@ class Connection final : public std::enable_shared_from_this<Connection> {
   bool refuse(const Response& response);
   bool finish_answer();
   bool receive();
+  std::string_view unsent() const;
   bool flush();
   void wait_readable();
   void wait_writable();
@@ -80,6 +81,8 @@ class Connection final : public std::enable_shared_from_this<Connection> {
   std::size_t scanned_ = 0;
   std::string out_;  ///< To send, from sent_ on.
   std::size_t sent_ = 0;
+  std::shared_ptr<const std::string> tail_;  ///< To send after out_, from tail_sent_ on.
+  std::size_t tail_sent_ = 0;
   std::size_t head_bytes_unsent_ = 0;  ///< The part of out_ that is not the stream's.
 
   /// The request being read; none between requests.

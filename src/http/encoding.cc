@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/bytes.h"
 #include "http/http.h"
 
 namespace etesian::http {
@@ -19,7 +20,8 @@ std::optional<std::string> decode_query_part(std::string_view text) {
   std::string with_blanks(text);
   std::replace(with_blanks.begin(), with_blanks.end(), '+', ' ');
   auto decoded = percent_decode(with_blanks);
-  if (decoded && decoded->find('\0') != std::string::npos) return std::nullopt;
+  if (decoded && (decoded->find('\0') != std::string::npos || !is_utf8(*decoded)))
+    return std::nullopt;
   return decoded;
 }
 

@@ -37,6 +37,8 @@ struct Response {
   /// Of a handler: control characters in values become blanks; framing, Date and security headers
   /// are the server's and left out here. Of the client: names lower case.
   std::vector<std::pair<std::string, std::string>> headers;
+  /// In place of `body`, for one that never changes: no connection holds a copy.
+  std::shared_ptr<const std::string> shared_body{};
 };
 
 /// Where a handler writes an endless answer (server-sent events, followed logs). Thread-safe.

@@ -125,8 +125,10 @@ void append_response(std::string& out, const Response& response, const ResponseF
   } else if (frame.body == Body::UntilClose || never_has_body) {
     out.append("\r\n");
   } else {
-    fmt::format_to(to, "Content-Length: {}\r\n\r\n", response.body.size());
-    if (frame.body == Body::Sized) out.append(response.body);
+    const bool is_shared = response.shared_body != nullptr;
+    fmt::format_to(to, "Content-Length: {}\r\n\r\n",
+                   is_shared ? response.shared_body->size() : response.body.size());
+    if (frame.body == Body::Sized && !is_shared) out.append(response.body);
   }
 }
 

@@ -23,7 +23,8 @@ class DateText {
   std::string text_;
 };
 
-/// Appends the answer as it goes over the wire, security headers included; the body too when Sized.
+/// Appends the answer as it goes over the wire, security headers included; the body too when Sized
+/// and not shared.
 void append_response(std::string& out, const Response& response, const ResponseFrame& frame);
 
 }  // namespace etesian::http

@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <set>
 
+#include "base/bytes.h"
 #include "base/check.h"
 #include "http/http.h"
 
@@ -162,7 +163,7 @@ std::variant<const Route*, Response> Router::admit(Request& head) const {
     if (pattern[i].kind == Segment::Kind::Literal) continue;
     const bool is_rest = pattern[i].kind == Segment::Kind::Rest;
     auto value = percent_decode(is_rest ? rest_from(*segments, i) : (*segments)[i]);
-    if (!value || value->find('\0') != std::string::npos) {
+    if (!value || value->find('\0') != std::string::npos || !is_utf8(*value)) {
       return error_response(400, "path parameter '" + pattern[i].text + "': malformed escape");
     }
     head.params.insert_or_assign(pattern[i].text, std::move(*value));

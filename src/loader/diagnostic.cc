@@ -49,7 +49,10 @@ std::vector<Glyph> glyphs_of(const std::string& line) {
 }  // namespace
 
 std::string render(const Diagnostic& d) {
-  std::string out = fmt::format("{}:{}:{}: {}: {}\n", d.file, d.line, d.column,
+  // The name of a file may try to steer a terminal, as its text may.
+  std::string file;
+  for (const Glyph& glyph : glyphs_of(d.file)) file += glyph.text;
+  std::string out = fmt::format("{}:{}:{}: {}: {}\n", file, d.line, d.column,
                                 d.severity == Severity::Error ? "error" : "warning", d.message);
   if (d.source.empty()) return d.hint.empty() ? out : out + fmt::format("    {}\n", d.hint);
   const std::vector<Glyph> glyphs = glyphs_of(d.source);

@@ -200,6 +200,15 @@ class Linker {
   std::vector<std::vector<int>> first_, last_;
 };
 
+/// A long cycle by its ends.
+std::string shown(const std::vector<std::string>& cycle) {
+  constexpr std::ptrdiff_t kEndsShown = 10;
+  if (std::ssize(cycle) <= 2 * kEndsShown + 1) return fmt::format("{}", fmt::join(cycle, " -> "));
+  return fmt::format(
+      "{} -> … {} more … -> {}", fmt::join(cycle.begin(), cycle.begin() + kEndsShown, " -> "),
+      std::ssize(cycle) - 2 * kEndsShown, fmt::join(cycle.end() - kEndsShown, cycle.end(), " -> "));
+}
+
 /// Reports cycles one by one: each is opened at the edge that closes it, and the search goes on.
 void report_cycles(Outline& outline, Report& report) {
   std::vector<Task> tasks;
@@ -219,7 +228,7 @@ void report_cycles(Outline& outline, Report& report) {
     const YamlNode* place = first.key;
     for (const YamlNode* name : first.after)
       if (closing == name->text || closing.ends_with("." + name->text)) place = name;
-    report.error(*place, fmt::format("tasks wait for each other: {}", fmt::join(cycle, " -> ")),
+    report.error(*place, "tasks wait for each other: " + shown(cycle),
                  "remove one 'after' of them");
     std::erase(tasks[index.at(cycle.front())].after, closing);
   }

@@ -41,7 +41,7 @@ struct Repository::State {
   std::map<std::string, Record> records;
   std::vector<std::pair<std::string, FileSign>> shared_signs;  ///< etesian.yaml and its calendars.
   bool is_shared_settled = true;
-  std::vector<Diagnostic> settings_diagnostics;
+  std::vector<Diagnostic> settings_diagnostics, folder_problems;
   std::unique_ptr<FolderWatch> watch;  ///< Null for a project that is read once.
 
   bool are_signs_old(const std::vector<std::pair<std::string, FileSign>>& signs) const {
@@ -91,9 +91,18 @@ struct Repository::State {
     return !are_signs_old(record->second.read->signs);
   }
 
+  /// Of a folder that cannot be read now: those that are known.
   std::set<std::string> names_on_disk() {
-    const std::vector<std::string> names = dag_names(layout);
-    return {names.begin(), names.end()};
+    const auto names = dag_names(layout);
+    folder_problems.clear();
+    if (names) return {names->begin(), names->end()};
+    Diagnostic problem;
+    problem.file = layout.dags_folder.substr(layout.dags_folder.rfind('/') + 1);
+    problem.message = names.error().message;
+    folder_problems.push_back(std::move(problem));
+    std::set<std::string> known;
+    for (const auto& [name, record] : records) known.insert(name);
+    return known;
   }
 
   /// Lays the records out as the project; what they share is checked anew.
@@ -102,6 +111,8 @@ struct Repository::State {
     project.dags_folder = layout.dags_folder;
     project.files.clear();
     project.diagnostics = settings_diagnostics;
+    project.diagnostics.insert(project.diagnostics.end(), folder_problems.begin(),
+                               folder_problems.end());
     for (const auto& [name, record] : records) {
       project.diagnostics.insert(project.diagnostics.end(), record.entry_problems.begin(),
                                  record.entry_problems.end());

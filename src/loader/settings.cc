@@ -8,7 +8,10 @@
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
+#include <system_error>
 
+#include "base/bytes.h"
 #include "model/run.h"
 
 namespace etesian {
@@ -205,6 +208,16 @@ bool is_yaml(std::string_view name) { return name.ends_with(".yaml") || name.end
 
 }  // namespace
 
+namespace {
+
+/// Absent, and not only out of our sight.
+bool is_absent(const std::string& path) {
+  struct stat info {};
+  return ::lstat(path.c_str(), &info) != 0 && (errno == ENOENT || errno == ENOTDIR);
+}
+
+}  // namespace
+
 std::optional<DagPath> find_dag(const Layout& layout, const std::string& name,
                                 std::vector<Diagnostic>& diagnostics) {
   if (name.empty() || name[0] == '.' || name == "__pycache__" || name == kSettingsName)
@@ -217,16 +230,25 @@ std::optional<DagPath> find_dag(const Layout& layout, const std::string& name,
   entry.relative = prefix + name;
   struct stat info {};
   if (::lstat(entry.path.c_str(), &info) != 0) return std::nullopt;
+  const bool may_be_dag = is_yaml(name) || is_folder(entry.path) || S_ISLNK(info.st_mode);
+  if (!may_be_dag) return std::nullopt;
+  if (!is_utf8(name)) {
+    diagnostics.push_back(entry_problem(prefix + backslash_replaced(name),
+                                        "its name is not valid UTF-8", "rename it"));
+    return std::nullopt;
+  }
   if (S_ISLNK(info.st_mode) && !check_link(entry.path, entry.relative, layout, diagnostics))
     return std::nullopt;
   if (is_folder(entry.path)) {
     entry.folder = entry.path;
     entry.name = name;
     entry.has_bundle = true;
-    const char* file = is_there(entry.path + "/dag.yaml") ? "/dag.yaml" : "/dag.yml";
+    const char* file = is_there(entry.path + "/dag.yml") ? "/dag.yml" : "/dag.yaml";
     entry.path += file;
     entry.relative += file;
-    if (::lstat(entry.path.c_str(), &info) != 0) return std::nullopt;
+    if (is_absent(entry.path)) return std::nullopt;
+    // One that cannot be looked at is told of when it is read.
+    if (::lstat(entry.path.c_str(), &info) != 0) return entry;
     if (S_ISLNK(info.st_mode) && !check_link(entry.path, entry.relative, layout, diagnostics))
       return std::nullopt;
     return entry;
@@ -237,13 +259,17 @@ std::optional<DagPath> find_dag(const Layout& layout, const std::string& name,
   return entry;
 }
 
-std::vector<std::string> dag_names(const Layout& layout) {
+Result<std::vector<std::string>> dag_names(const Layout& layout) {
   std::vector<std::string> names;
-  if (DIR* open = ::opendir(layout.dags_folder.c_str())) {
-    while (const dirent* item = ::readdir(open))
-      if (item->d_name[0] != '.') names.emplace_back(item->d_name);
-    ::closedir(open);
+  DIR* const open = ::opendir(layout.dags_folder.c_str());
+  if (open == nullptr) {
+    if (errno == ENOENT || errno == ENOTDIR) return names;
+    return Error{ErrorCode::Denied,
+                 "the folder cannot be read: " + std::generic_category().message(errno)};
   }
+  while (const dirent* item = ::readdir(open))
+    if (item->d_name[0] != '.') names.emplace_back(item->d_name);
+  ::closedir(open);
   std::sort(names.begin(), names.end());
   return names;
 }

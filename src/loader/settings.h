@@ -35,8 +35,8 @@ struct DagPath {
   std::string folder;    ///< Absolute, where its files are.
   bool has_bundle = false;
 };
-/// Names in the dags folder, sorted; not each is a DAG's.
-std::vector<std::string> dag_names(const Layout& layout);
+/// Names in the dags folder, sorted; not each is a DAG's. Errors: Denied.
+Result<std::vector<std::string>> dag_names(const Layout& layout);
 /// The DAG of a name in the dags folder, nullopt: there is none. Links are followed only within the
 /// project; others are reported.
 std::optional<DagPath> find_dag(const Layout& layout, const std::string& name,

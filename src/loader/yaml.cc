@@ -73,6 +73,13 @@ bool check_characters(std::string_view text, Report& report) {
     const auto c = static_cast<unsigned char>(text[i]);
     if ((c < 0x20 && c != '\t' && c != '\n' && c != '\r') || c == 0x7f)
       return refuse(i, fmt::format("control character U+{:04X}", c), "remove it");
+    if (c == 0xc2 && static_cast<unsigned char>(text[i + 1]) < 0xa0)
+      return refuse(
+          i, fmt::format("control character U+{:04X}", static_cast<unsigned char>(text[i + 1])),
+          "remove it");
+    if (c == 0xd8 && static_cast<unsigned char>(text[i + 1]) == 0x9c)
+      return refuse(i, "U+061C changes the direction of text and hides what is written",
+                    "remove it");
     if (c != 0xe2 || i + 2 >= text.size()) continue;
     const auto second = static_cast<unsigned char>(text[i + 1]);
     const auto third = static_cast<unsigned char>(text[i + 2]);

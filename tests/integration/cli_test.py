@@ -320,7 +320,7 @@ class CliTest(unittest.TestCase):
             self.assertEqual(call("login", input="wrong\n").returncode, DENIED)
             entered = call("login", input=PASSWORD + "\n")
             self.assertEqual((entered.returncode, entered.stdout), (OK, f"logged in as admin at {self.etesian.url}\n"))
-            self.assertEqual((pathlib.Path(config) / "etesian" / "token").stat().st_mode & 0o777, 0o600)
+            self.assertEqual((pathlib.Path(config) / "etesian" / "tokens.json").stat().st_mode & 0o777, 0o600)
             self.assertEqual(call("dags", "list").returncode, OK)
 
     def test_usage(self):

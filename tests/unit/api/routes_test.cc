@@ -85,7 +85,7 @@ TEST_F(UserTest, TheDocumentSaysWhatTheRouterDoes) {
 }
 
 TEST(Document, NamesOnlySchemasThatItHolds) {
-  const std::string text = openapi_document();
+  const std::string text = *openapi_document();
   const json::value document = json::parse(text);
   const auto& schemas = document.at("components").at("schemas").as_object();
   const std::string mark = "#/components/schemas/";

@@ -59,7 +59,10 @@ class RecordedStream final : public http::Stream {
 
 class RecordedReply final : public http::Reply {
  public:
-  void send(http::Response response) override { answer.set_value(std::move(response)); }
+  void send(http::Response response) override {
+    if (response.shared_body) response.body = *response.shared_body;
+    answer.set_value(std::move(response));
+  }
   std::shared_ptr<http::Stream> stream(http::Response head) override {
     answer.set_value(std::move(head));
     return body;
