@@ -102,13 +102,6 @@ Diagnostic diagnostic(const std::string& file, int line, const std::string& mess
   return out;
 }
 
-std::string readable(std::string text) {
-  if (!is_utf8(text))
-    for (char& c : text)
-      if (static_cast<unsigned char>(c) >= 0x80) c = '?';
-  return text;
-}
-
 class Source final : public DagSource {
  public:
   Source(std::shared_ptr<Host> host, const std::vector<Bundle>& bundles, ParseCache cache,
@@ -312,7 +305,7 @@ void Source::take(Answer answer) {
     if (is_overtaken()) return;
   }
   const bool is_shown = text && key.second.ends_with(".py") && text->size() <= kSourceMax;
-  Outcome outcome = outcome_from(*answer.frame, place, is_shown ? readable(*text) : "");
+  Outcome outcome = outcome_from(*answer.frame, place, is_shown ? valid_utf8(*text) : "");
   state.deaths = 0;
   if (answer.urgency == Urgency::Check)
     check(key, state, std::move(outcome));

@@ -1,7 +1,7 @@
 #include "airflow/requests.h"
 
 #include "base/time_text.h"
-#include "executor/worker_launch.h"
+#include "model/dag.h"
 
 namespace etesian::airflow {
 namespace {

@@ -138,7 +138,8 @@ Result<std::optional<AirflowSetup>> set_up_airflow(const AirflowFolders& folders
   auto host = airflow::Host::create(std::move(options), clock);
   if (!host) return host.error();
   setup.dag_source =
-      airflow::dag_source(*host, {bundle}, folders.home + "/airflow/parsed", std::move(clock));
+      airflow::dag_source(*host, {bundle}, folders.home + "/airflow/parsed", std::move(clock),
+                          airflow::environment_key(*python, place.environment));
   setup.trigger_host = airflow::trigger_host(std::move(*host));
   return std::optional(std::move(setup));
 }

@@ -1,7 +1,9 @@
 #include "base/random.h"
 
+#include <sodium.h>
 #include <sys/random.h>
 
+#include <algorithm>
 #include <cctype>
 #include <cstring>
 
@@ -50,6 +52,16 @@ Uuid make_uuid7(std::int64_t unix_ms, Random& random) {
   for (std::size_t i = 0; i < 6; ++i)
     id.bytes[i] = static_cast<std::uint8_t>(unix_ms >> (40 - 8 * i));
   id.bytes[6] = static_cast<std::uint8_t>(0x70 | (id.bytes[6] & 0x0f));
+  id.bytes[8] = static_cast<std::uint8_t>(0x80 | (id.bytes[8] & 0x3f));
+  return id;
+}
+
+Uuid uuid8_of(std::string_view seed) {
+  Uuid id;
+  unsigned char hash[crypto_hash_sha256_BYTES];
+  crypto_hash_sha256(hash, reinterpret_cast<const unsigned char*>(seed.data()), seed.size());
+  std::copy_n(hash, id.bytes.size(), id.bytes.begin());
+  id.bytes[6] = static_cast<std::uint8_t>(0x80 | (id.bytes[6] & 0x0f));
   id.bytes[8] = static_cast<std::uint8_t>(0x80 | (id.bytes[8] & 0x3f));
   return id;
 }

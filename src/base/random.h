@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <span>
 #include <string>
+#include <string_view>
 
 namespace etesian {
 
@@ -43,6 +44,8 @@ struct Uuid {
 /// RFC 9562 version 7: 48 bits of milliseconds since 1970 (so that ids sort by creation), then
 /// random.
 Uuid make_uuid7(std::int64_t unix_ms, Random& random);
+/// RFC 9562 version 8: a function of `seed`.
+Uuid uuid8_of(std::string_view seed);
 /// Lower-case 8-4-4-4-12 form.
 std::string to_text(const Uuid& id);
 /// Nil when the text is not a uuid in the form that `to_text` writes (either case).

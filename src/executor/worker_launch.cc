@@ -2,7 +2,6 @@
 
 #include <algorithm>
 
-#include "base/bytes.h"
 #include "base/json.h"
 #include "executor/launch_basics.h"
 #include "wire/worker_token.h"
@@ -84,15 +83,6 @@ wire::StartTry build_worker_launch(const LaunchFacts& facts, const WorkerPlace& 
   launch.kill_grace = 10s;
   launch.secrets.push_back(token);
   return launch;
-}
-
-Uuid dag_version_uuid(const std::string& dag_id, const std::string& version) {
-  // Version 8 of RFC 9562; the same as the REST API shows.
-  std::string hex = sha256_hex(dag_id + "\n" + version).substr(0, 32);
-  hex[12] = '8';
-  hex[16] = "89ab"[static_cast<unsigned char>(hex[16]) & 3U];
-  for (const std::size_t dash : {8U, 13U, 18U, 23U}) hex.insert(dash, 1, '-');
-  return uuid_from_text(hex);
 }
 
 }  // namespace etesian

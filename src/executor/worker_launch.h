@@ -24,7 +24,4 @@ std::string workload_json(const LaunchFacts& facts, const WorkerPlace& place);
 /// variable ETESIAN_WORKLOAD, which only the launched program sees.
 wire::StartTry build_worker_launch(const LaunchFacts& facts, const WorkerPlace& place);
 
-/// Stable UUID of a DAG's version, which the SDK wants beside the try.
-Uuid dag_version_uuid(const std::string& dag_id, const std::string& version);
-
 }  // namespace etesian

@@ -25,8 +25,8 @@ with DAG("one", tags={"z", "y", "x", "w", "v"}, start_date=datetime.datetime(202
 class RealHostTest : public ::testing::Test {
  protected:
   void SetUp() override {
-    if (!std::filesystem::exists(airflow_python()))
-      GTEST_SKIP() << "no Airflow at " << airflow_python();
+    ASSERT_TRUE(std::filesystem::exists(airflow_python()))
+        << airflow_python() << ": `./dev test` makes it";
   }
 
   void start_host() {

@@ -75,7 +75,7 @@ TEST_F(WorkerLaunchTest, the_workload_is_what_the_official_executor_sends) {
             R"({"bundle_info":{"name":"dags-folder","version":null},)"
             R"("dag_rel_path":"team/tiny_dag.py","log_path":null,"sentry_integration":"",)"
             R"("ti":{"context_carrier":null,"dag_id":"tiny",)"
-            R"("dag_version_id":"b8ef6823-fb17-88c1-a023-653e4dfd49f7","hostname":"",)"
+            R"("dag_version_id":"b8ef6823-fb17-88c1-b023-653e4dfd49f7","hostname":"",)"
             R"("id":"ab000000-0000-0000-0000-000000000000","map_index":4,"pool_slots":2,)"
             R"("priority_weight":5,"queue":"gpu","run_id":"r1","task_id":"group.quick",)"
             R"("try_number":3},"type":"ExecuteTask"})");
