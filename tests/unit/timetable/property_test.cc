@@ -144,7 +144,7 @@ class Cases {
   }
 
  private:
-  std::uint64_t seed_ = 20240310, count_ = 2000;
+  std::uint64_t seed_ = 20240310, count_ = 100'000;
   SeededRandom random_{0};
 };
 
