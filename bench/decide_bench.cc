@@ -119,6 +119,7 @@ class InstantExecutor final : public Executor {
   void revoke(const LaunchId&) override {}
   void inquire(const LaunchId&) override {}
   void acknowledge(const LaunchId&) override {}
+  void flush() override {}
 
  private:
   const std::string name_ = "local";
