@@ -70,7 +70,10 @@ class LocalExecutorTest : public ::testing::Test {
   wire::StartTry plan(std::vector<std::string> argv) {
     wire::StartTry launch;
     launch.try_id = make_uuid7(++count_, random_);
-    launch.session = session_;
+    {
+      const std::lock_guard lock(mutex_);
+      launch.session = session_;
+    }
     launch.argv = std::move(argv);
     launch.environment = {{"PATH", "/usr/bin:/bin"}};
     launch.working_folder = "/";
