@@ -62,13 +62,22 @@ sigset_t block_end_signals() {
   return ends;
 }
 
+/// The password that was given. What is started later, the agent and its tasks, does not inherit
+/// it.
+std::optional<std::string> take_password() {
+  const char* const given = std::getenv("ETESIAN_ADMIN_PASSWORD");
+  if (given == nullptr) return std::nullopt;
+  std::string password = given;
+  ::unsetenv("ETESIAN_ADMIN_PASSWORD");
+  return password;
+}
+
 /// How the person who started us logs in; a made password is told once and kept nowhere in clear.
-std::string login_sentence(const std::optional<std::string>& made_password,
-                           const char* given_password) {
+std::string login_sentence(const std::optional<std::string>& made_password, bool is_given) {
   if (made_password)
     return "log in as 'admin' with the password " + *made_password +
            " (shown only now; ETESIAN_ADMIN_PASSWORD sets another)";
-  if (given_password) return "log in as 'admin' with the password of ETESIAN_ADMIN_PASSWORD";
+  if (is_given) return "log in as 'admin' with the password of ETESIAN_ADMIN_PASSWORD";
   return "log in as 'admin' with the password of the first start (ETESIAN_ADMIN_PASSWORD sets "
          "another)";
 }
@@ -152,13 +161,12 @@ int up(const UpOptions& options) {
   if (auto made = make_folders(home.folder); !made) return fail(made.error());
   auto vault = Vault::open(home.key());
   if (!vault) return fail(vault.error());
+  const std::optional<std::string> given = take_password();
   auto engine = start_engine(options, home, *port, *vault);
   if (!engine) return fail(engine.error());
 
-  const char* given = std::getenv("ETESIAN_ADMIN_PASSWORD");
   std::optional<std::string> made_password;
-  auto accounts = api::Accounts::open(
-      **engine, given ? std::optional<std::string>(given) : std::nullopt, made_password);
+  auto accounts = api::Accounts::open(**engine, given, made_password);
   if (!accounts) return fail(accounts.error());
   const std::shared_ptr<http::Router> router =
       api::make_router(**engine, *accounts, {.log_folder = home.logs(), .version = kVersion});
@@ -168,7 +176,7 @@ int up(const UpOptions& options) {
   server_options.port = *port;
   auto server = http::Server::start(server_options, router);
   if (!server) return fail(server.error());
-  print_welcome(options, (*server)->port(), login_sentence(made_password, given));
+  print_welcome(options, (*server)->port(), login_sentence(made_password, given.has_value()));
 
   int signal_number = 0;
   sigwait(&ends, &signal_number);
