@@ -135,7 +135,7 @@ bool Worker::end_leftovers(Task& task) {
     if (task.stop_cause) task.leftovers_kill_at = std::min(task.leftovers_kill_at, task.kill_at);
     for (const ProcessInfo& process : left)
       say(task, fmt::format("left behind by the task, ended now: pid {} {}", process.pid,
-                            command_line(process)));
+                            task.mask.apply(command_line(process))));
     for (const int signal : {SIGTERM, SIGCONT})
       for (const ProcessInfo& process : left) ::kill(process.pid, signal);
   } else if (now >= task.leftovers_kill_at) {

@@ -2,6 +2,7 @@
 #include <sys/epoll.h>
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 
@@ -12,6 +13,8 @@
 namespace etesian::agent {
 namespace {
 
+/// With the rest of its exit record it must fit into a message, and into the journal.
+constexpr std::uint32_t kOutputMost = 15U << 20;
 /// A task that ends sooner is told of in one message with its end: the server has one thing to
 /// commit, and does not do it while the task wants the processor.
 constexpr Ticks kStartNews = 3'000'000;
@@ -82,6 +85,7 @@ void Worker::start(const wire::StartTry& launch) {
     pipes_->give_back(slot, Pipes::Condition::Clean);
     return refuse(key, Reason::Busy, failure.message);
   }
+  failure.message = task->mask.apply(failure.message);
   say(*task, failure.message);
   task->lost_message = failure.message;
   task->stop_cause = wire::cause::kStartFailed;
@@ -99,7 +103,7 @@ std::unique_ptr<Task> Worker::claim(const wire::StartTry& launch, std::uint32_t 
   record.label = launch.label;
   record.timeout = launch.timeout;
   record.kill_grace = launch.kill_grace;
-  record.output_bytes_max = launch.output_bytes_max;
+  record.output_bytes_max = std::min(launch.output_bytes_max, kOutputMost);
   record.log_pattern = launch.log_pattern;
   record.is_bash_operator = launch.is_bash_operator;
   if (launch.has_own_folder)

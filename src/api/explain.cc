@@ -5,6 +5,7 @@
 #include "api/lookup.h"
 #include "api/query.h"
 #include "scheduler/gates.h"
+#include "scheduler/retry.h"
 
 namespace etesian::api {
 namespace {
@@ -41,16 +42,11 @@ std::string summary_of(std::string_view what, std::string_view state, bool is_do
   return fmt::format("{} waits for nothing: {}", what, state);
 }
 
-/// "; its last try ended with exit code 3", where that is why it is as it is.
+/// "; its last try: exit code 3", where that is why it is as it is.
 std::string cause_of(const InstanceSummary& instance, TaskState state) {
   const bool is_bad = state == TaskState::Failed || state == TaskState::UpForRetry;
   if (!is_bad || !instance.last_try || !instance.last_try->outcome) return "";
-  const Outcome& outcome = *instance.last_try->outcome;
-  std::string text = outcome.cause == Cause::Exit
-                         ? fmt::format("; its last try ended with exit code {}", outcome.exit_code)
-                         : fmt::format("; its last try: {}", to_text(outcome.cause));
-  if (!outcome.message.empty()) text += fmt::format(" ({})", outcome.message);
-  return text;
+  return "; its last try: " + how_it_ended(*instance.last_try->outcome);
 }
 
 }  // namespace

@@ -18,7 +18,9 @@ std::vector<RunKey> runs_of(const std::vector<InstanceKey>& keys) {
 
 struct SubjectOf {
   Subject operator()(const RunCreated& c) const { return {c.row.key, c.row.dag_id}; }
-  Subject operator()(const RunChanged& c) const { return {c.row.key, c.row.dag_id}; }
+  Subject operator()(const RunChanged& c) const {
+    return {c.row.key, is_final(c.row.state) ? c.row.dag_id : std::string()};
+  }
   Subject operator()(const RunRemoved& c) const { return {c.run, {}}; }
   Subject operator()(const TaskExpanded& c) const { return {c.key.run, {}}; }
   Subject operator()(const InstanceChanged& c) const { return {c.row.key.run, {}}; }

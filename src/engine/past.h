@@ -24,7 +24,7 @@ std::vector<RunKey> runs_needed(const Event& event);
 std::optional<StoredState::ActiveRun> run_before(Store& store, const StoredState::ActiveRun& run,
                                                  const Store::DagBuilder& build);
 
-/// What a change is about: the run, and the DAG where a run comes, goes or ends.
+/// What a change is about: the run, and the DAG where a run comes or ends.
 struct Subject {
   RunKey run = 0;
   std::string dag_id;

@@ -43,6 +43,7 @@ using Millis = std::chrono::milliseconds;
 constexpr Millis kRetryFirst{5}, kRetryLast{1000};
 constexpr Millis kSilenceMax{30'000};  ///< Six beats: then the connection is taken for dead.
 constexpr std::size_t kQueueMax = 64UL << 20;
+constexpr std::size_t kLaunchMax = 15UL << 20;  ///< Below what a message may have.
 constexpr std::size_t kReadMax = 64UL << 10;
 
 LaunchId id_of(const Uuid& try_id, std::int32_t launch) { return {try_id, launch}; }
@@ -86,7 +87,15 @@ class LocalExecutor final : public Executor {
   }
 
   const std::string& name() const override { return name_; }
-  void start(wire::StartTry launch) override { send(launch); }
+  void start(wire::StartTry launch) override {
+    const std::size_t bytes = send(launch);
+    if (bytes <= kLaunchMax) return;
+    LaunchEnded refused{id_of(launch.try_id, launch.launch), {}};
+    refused.outcome.cause = Cause::StartFailed;
+    refused.outcome.message = fmt::format(
+        "its command, environment and secrets have {} bytes; a launch holds {}", bytes, kLaunchMax);
+    sink_({std::move(refused)});
+  }
   void stop(const LaunchId& id, Duration grace, const std::string& reason) override {
     send(wire::Stop{id.try_id, id.launch, grace, reason});
   }
@@ -104,10 +113,12 @@ class LocalExecutor final : public Executor {
  private:
   /// Dropped while there is no connection: the agent's list after the next one tells the caller
   /// what is there, and it asks again.
-  void send(const wire::Message& message) {
+  /// Returns its size; one that the agent would not take is not sent.
+  std::size_t send(const wire::Message& message) {
     const std::string bytes = wire::encode(message);
     const std::lock_guard lock(mutex_);
-    if (is_open_ && queue_.size() <= kQueueMax) queue_ += bytes;
+    if (is_open_ && queue_.size() <= kQueueMax && bytes.size() <= kLaunchMax) queue_ += bytes;
+    return bytes.size();
   }
 
   /// False: the connection broke. Wants the lock.

@@ -21,7 +21,7 @@ struct WorkerPlace {
 std::string workload_json(const LaunchFacts& facts, const WorkerPlace& place);
 
 /// The complete launch of a task of an Airflow DAG. The workload travels in the environment
-/// variable ETESIAN_WORKLOAD, which only the launched program sees.
+/// variable ETESIAN_WORKLOAD of the launched program, which others of the same user could read.
 wire::StartTry build_worker_launch(const LaunchFacts& facts, const WorkerPlace& place);
 
 }  // namespace etesian

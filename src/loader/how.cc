@@ -87,10 +87,10 @@ void read_limits(Section& section, Task& task) {
   if (const auto v = section.number("cpu", {0, 1024})) task.cpu = *v;
   if (const auto v = section.bytes("memory")) task.memory_bytes = *v;
   if (const YamlNode* node = section.get("output_max")) {
-    constexpr std::uint64_t kOutputMax = 64 << 20;
+    constexpr std::uint64_t kOutputMax = 15 << 20;  // What a message of the agent holds.
     const auto v = section.bytes("output_max");
     if (v && (*v < 1 || *v > kOutputMax))
-      section.report().error(*node, "'output_max' must be from 1 byte to 64MiB",
+      section.report().error(*node, "'output_max' must be from 1 byte to 15MiB",
                              "pass large data by a file or a table");
     else if (v)
       task.output_bytes_max = static_cast<std::uint32_t>(*v);

@@ -28,6 +28,11 @@ bool is_there(const std::string& path) {
   struct stat info {};
   return ::lstat(path.c_str(), &info) == 0;
 }
+/// And not only out of our sight.
+bool is_absent(const std::string& path) {
+  struct stat info {};
+  return ::lstat(path.c_str(), &info) != 0 && (errno == ENOENT || errno == ENOTDIR);
+}
 
 std::string real_path(const std::string& path) {
   std::array<char, PATH_MAX> buffer{};
@@ -208,16 +213,6 @@ bool is_yaml(std::string_view name) { return name.ends_with(".yaml") || name.end
 
 }  // namespace
 
-namespace {
-
-/// Absent, and not only out of our sight.
-bool is_absent(const std::string& path) {
-  struct stat info {};
-  return ::lstat(path.c_str(), &info) != 0 && (errno == ENOENT || errno == ENOTDIR);
-}
-
-}  // namespace
-
 std::optional<DagPath> find_dag(const Layout& layout, const std::string& name,
                                 std::vector<Diagnostic>& diagnostics) {
   if (name.empty() || name[0] == '.' || name == "__pycache__" || name == kSettingsName)
@@ -243,7 +238,8 @@ std::optional<DagPath> find_dag(const Layout& layout, const std::string& name,
     entry.folder = entry.path;
     entry.name = name;
     entry.has_bundle = true;
-    const char* file = is_there(entry.path + "/dag.yml") ? "/dag.yml" : "/dag.yaml";
+    const bool is_yml = is_absent(entry.path + "/dag.yaml") && is_there(entry.path + "/dag.yml");
+    const char* file = is_yml ? "/dag.yml" : "/dag.yaml";
     entry.path += file;
     entry.relative += file;
     if (is_absent(entry.path)) return std::nullopt;

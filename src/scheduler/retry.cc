@@ -97,13 +97,6 @@ bool contains(const Set& set, const Value& value) {
   return std::find(set.begin(), set.end(), value) != set.end();
 }
 
-std::string how_it_ended(const Outcome& outcome) {
-  std::string text = outcome.cause == Cause::Exit ? fmt::format("exit code {}", outcome.exit_code)
-                                                  : std::string(to_text(outcome.cause));
-  if (!outcome.message.empty()) text += fmt::format(" ({})", outcome.message);
-  return text;
-}
-
 /// Why the rule's conditions refuse a retry of this outcome; empty: they do not.
 std::string refusal(const RetryRule& rule, const Outcome& outcome) {
   const bool has_code = outcome.cause == Cause::Exit;
@@ -121,6 +114,13 @@ std::string refusal(const RetryRule& rule, const Outcome& outcome) {
 }
 
 }  // namespace
+
+std::string how_it_ended(const Outcome& outcome) {
+  std::string text = outcome.cause == Cause::Exit ? fmt::format("exit code {}", outcome.exit_code)
+                                                  : std::string(to_text(outcome.cause));
+  if (!outcome.message.empty()) text += fmt::format(" ({})", outcome.message);
+  return text;
+}
 
 Duration airflow_retry_delay(const RetryRule& rule, const std::string& dag_id,
                              const std::string& task_id, std::optional<Instant> logical_date,

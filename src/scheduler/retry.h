@@ -13,6 +13,9 @@ Duration airflow_retry_delay(const RetryRule& rule, const std::string& dag_id,
                              const std::string& task_id, std::optional<Instant> logical_date,
                              int try_number);
 
+/// "exit code 75", "timeout (its timeout of 5s is over)".
+std::string how_it_ended(const Outcome& outcome);
+
 struct RetryDecision {
   bool retry = false;
   Duration delay{0};

@@ -295,6 +295,38 @@ TEST_F(LocalExecutorTest, A_revoked_launch_never_starts_and_one_for_another_sess
   EXPECT_EQ(started_.count(id.try_id) + started_.count(late.try_id), 0U);
 }
 
+TEST_F(LocalExecutorTest, A_launch_that_no_message_holds_fails_and_stops_nobody) {
+  auto huge = plan({"/bin/true"});
+  for (int i = 0; i < 20; ++i)
+    huge.environment.emplace_back("V" + std::to_string(i), std::string(1 << 20, 'x'));
+  const Outcome end = end_of(offer(std::move(huge)));
+  EXPECT_EQ(end.cause, Cause::StartFailed);
+  EXPECT_NE(end.message.find("a launch holds 15728640"), std::string::npos) << end.message;
+  EXPECT_EQ(end_of(start({"/bin/true"})).exit_code, 0);
+}
+
+TEST_F(LocalExecutorTest, An_output_that_no_message_holds_fails_and_stops_nobody) {
+  auto launch = plan({"sh", "-c",
+                      "{ printf '\"'; head -c 17000000 /dev/zero | tr '\\0' x; printf '\"'; } > "
+                      "$ETESIAN_OUTPUT"});
+  launch.output_bytes_max = 64U << 20;
+  const Outcome end = end_of(offer(std::move(launch)));
+  EXPECT_EQ(end.cause, Cause::OutputInvalid);
+  EXPECT_EQ(end_of(start({"/bin/true"})).exit_code, 0);
+}
+
+TEST_F(LocalExecutorTest, What_the_agent_says_of_a_task_is_masked_too) {
+  auto missing = plan({"/no/such/hunter2secret"});
+  missing.secrets = {"hunter2secret"};
+  const Outcome end = end_of(offer(std::move(missing)));
+  EXPECT_EQ(end.message, "run the command '/no/such/***': No such file or directory");
+  auto leaving = plan({"sh", "-c", "setsid sh -c 'sleep 1005; : hunter2secret' & exit 0"});
+  leaving.secrets = {"hunter2secret"};
+  const std::string log = log_of(end_of(offer(std::move(leaving))));
+  EXPECT_NE(log.find("left behind by the task"), std::string::npos) << log;
+  EXPECT_EQ(log.find("hunter2secret"), std::string::npos) << log;
+}
+
 TEST_F(LocalExecutorTest, An_unknown_launch_is_answered_never_received) {
   const auto launch = plan({"/bin/true"});
   executor_->inquire({launch.try_id, 1});
