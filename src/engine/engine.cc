@@ -10,12 +10,13 @@
 
 #include "base/log.h"
 #include "engine/alarm.h"
+#include "engine/asks.h"
 #include "engine/launcher.h"
 #include "engine/past.h"
 #include "engine/settings.h"
 #include "engine/store_thread.h"
+#include "engine/stored_dag.h"
 #include "loader/airflow.h"
-#include "loader/canonical.h"
 #include "loader/params.h"
 
 namespace etesian {
@@ -26,14 +27,6 @@ using OnDone = std::function<void(Result<CommandDone>)>;
 /// Decisions may run ahead of the disk by this many changes; then the loop waits.
 constexpr std::size_t kItemsAhead = 50'000;
 constexpr Duration kLiveWithin = std::chrono::seconds(10);
-
-/// What a command was told by the store, until it is decided. What changes meanwhile makes it
-/// stale.
-struct Ask {
-  std::set<RunKey> runs;
-  std::string dag_id;  ///< All runs of it; empty: only `runs`.
-  bool is_stale = false;
-};
 
 /// One thing for the loop to do.
 struct Input {
@@ -92,7 +85,6 @@ class Loop final : public Engine {
   /// Brings the input back with the answer.
   void complete_from_store(Input input, Ask about, Question question);
   bool needs_store(const Input& input, Ask& about, Question& question) const;
-  void note_asks(const Change& change);
   void keep(Decision decision, const Moment& moment, OnDone on_done);
   StoreThread::After release(const Effect& effect);
   bool is_for_host(const Effect::Start& start) const;
@@ -126,8 +118,8 @@ class Loop final : public Engine {
   std::vector<Input> inbox_;
   bool stopping_ = false;
 
-  std::vector<std::weak_ptr<Ask>> asks_;  ///< Of commands that are on their way to the store.
-  std::vector<Store::Item> items_;        ///< Decided in this turn.
+  Asks asks_;
+  std::vector<Store::Item> items_;  ///< Decided in this turn.
   std::vector<StoreThread::After> after_;
 
   mutable std::mutex listeners_mutex_;
@@ -146,30 +138,6 @@ class Loop final : public Engine {
   std::atomic<std::size_t> unscanned_{0};  ///< Sources whose first scan is not over.
   std::thread thread_;
 };
-
-Result<std::shared_ptr<const Dag>> build_stored_dag(const DagSummary& stored) {
-  auto definition = definition_from_canonical(stored.canonical);
-  if (!definition) return definition.error();
-  definition->folder = stored.folder;
-  definition->relative_file = stored.relative_file;
-  definition->source = stored.source;
-  definition->canonical = stored.canonical;
-  definition->version = stored.version;
-  return Dag::build(std::move(*definition));
-}
-
-/// For many runs of the same few versions.
-Store::DagBuilder building_each_once() {
-  using Built = std::map<std::pair<std::string, std::string>, std::shared_ptr<const Dag>>;
-  return [built = std::make_shared<Built>()](
-             const DagSummary& stored) -> Result<std::shared_ptr<const Dag>> {
-    auto& known = (*built)[{stored.dag_id, stored.version}];
-    if (known) return known;
-    auto dag = build_stored_dag(stored);
-    if (dag) known = *dag;
-    return dag;
-  };
-}
 
 /// The conf of a new run as it is kept. The worker of an Airflow DAG lays it over the defaults
 /// itself.
@@ -397,11 +365,9 @@ bool Loop::needs_store(const Input& input, Ask& about, Question& question) const
 
 void Loop::complete_from_store(Input input, Ask about, Question question) {
   hand_over();  // The store answers with everything that was decided before.
-  input.asked = std::make_shared<Ask>(std::move(about));
+  input.asked = asks_.add(std::move(about));
   input.past.clear();
   input.before_past.clear();
-  std::erase_if(asks_, [](const std::weak_ptr<Ask>& ask) { return ask.expired(); });
-  asks_.push_back(input.asked);
   auto held = std::make_shared<Input>(std::move(input));
   store_->read([this, held, question = std::move(question)](Store& store) {
     const auto refuse = [&](const Error& error) {
@@ -419,16 +385,6 @@ void Loop::complete_from_store(Input input, Ask about, Question question) {
     }
     push(std::move(*held));
   });
-}
-
-/// A command whose run or DAG changes between the store's answer and the decision asks again.
-void Loop::note_asks(const Change& change) {
-  if (asks_.empty()) return;
-  const Subject subject = subject_of(change);
-  for (const std::weak_ptr<Ask>& weak : asks_)
-    if (const auto ask = weak.lock())
-      ask->is_stale = ask->is_stale || ask->runs.contains(subject.run) ||
-                      (!ask->dag_id.empty() && ask->dag_id == subject.dag_id);
 }
 
 /// False: the input went away to be completed and will come back, or was refused.
@@ -485,7 +441,7 @@ void Loop::keep(Decision decision, const Moment& at, OnDone on_done) {
   changes_ += decision.changes.size();
   for (Change& change : decision.changes) {
     settings_.apply(change);
-    note_asks(change);
+    asks_.note(change);
     if (const auto* dag = std::get_if<DagChanged>(&change))
       for (const Producer& producer : producers_of(*dag->dag))
         has_new_producers_ = producers_.insert(producer).second || has_new_producers_;

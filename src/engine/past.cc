@@ -16,25 +16,6 @@ std::vector<RunKey> runs_of(const std::vector<InstanceKey>& keys) {
   return {runs.begin(), runs.end()};
 }
 
-struct SubjectOf {
-  Subject operator()(const RunCreated& c) const { return {c.row.key, c.row.dag_id}; }
-  Subject operator()(const RunChanged& c) const {
-    return {c.row.key, is_final(c.row.state) ? c.row.dag_id : std::string()};
-  }
-  Subject operator()(const RunRemoved& c) const { return {c.run, {}}; }
-  Subject operator()(const TaskExpanded& c) const { return {c.key.run, {}}; }
-  Subject operator()(const InstanceChanged& c) const { return {c.row.key.run, {}}; }
-  Subject operator()(const TryOpened& c) const { return {c.row.instance.run, {}}; }
-  Subject operator()(const TryChanged& c) const { return {c.row.instance.run, {}}; }
-  Subject operator()(const OutputStored& c) const { return {c.key.run, {}}; }
-  Subject operator()(const OutputsRemoved& c) const { return {c.key.run, {}}; }
-  Subject operator()(const HumanInputChanged& c) const { return {c.row.instance.run, {}}; }
-  template <class Other>
-  Subject operator()(const Other&) const {
-    return {};
-  }
-};
-
 }  // namespace
 
 std::set<Producer> producers_of(const Dag& dag) {
@@ -65,8 +46,6 @@ std::optional<StoredState::ActiveRun> run_before(Store& store, const StoredState
   if (!before) return std::nullopt;
   return std::move(*before);
 }
-
-Subject subject_of(const Change& change) { return std::visit(SubjectOf{}, change); }
 
 std::optional<Error> check_is_new(Store& store, const TriggerRun& trigger) {
   if (trigger.run_id && store.run(trigger.dag_id, *trigger.run_id))

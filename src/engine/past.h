@@ -24,13 +24,6 @@ std::vector<RunKey> runs_needed(const Event& event);
 std::optional<StoredState::ActiveRun> run_before(Store& store, const StoredState::ActiveRun& run,
                                                  const Store::DagBuilder& build);
 
-/// What a change is about: the run, and the DAG where a run comes or ends.
-struct Subject {
-  RunKey run = 0;
-  std::string dag_id;
-};
-Subject subject_of(const Change& change);
-
 /// Refuses what the store knows to exist: a run with this id or this logical date that has ended.
 std::optional<Error> check_is_new(Store& store, const TriggerRun& trigger);
 

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import tempfile
 import time
+import unittest
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -233,6 +234,33 @@ def wait_until(condition, seconds, what):
             return
         time.sleep(0.02)
     raise AssertionError(f"waited {seconds} s for {what}")
+
+
+class InstallationTest(unittest.TestCase):
+    """One installation for each class, with the DAGs of `DAGS`."""
+    DAGS = {}
+
+    @classmethod
+    def setUpClass(cls):
+        cls.folder = pathlib.Path(tempfile.mkdtemp(prefix="etesian-test-"))
+        cls.project = write_project(cls.folder / "project", cls.DAGS)
+        cls.prepare()
+        cls.etesian = Etesian(cls.project, home=cls.folder / "home", popen=cls.popen())
+        cls.etesian.start()
+
+    @classmethod
+    def prepare(cls):
+        """What else lies in the folder before the start."""
+
+    @classmethod
+    def popen(cls):
+        """How the server is started: arguments for Popen."""
+        return {}
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.etesian.close()
+        shutil.rmtree(cls.folder, ignore_errors=True)
 
 
 def write_project(folder, dags, settings="name: test\n"):

@@ -15,7 +15,7 @@ import threading
 import unittest
 import urllib.request
 
-from etesian import BINARY, ApiError, Etesian, wait_until, write_project
+from etesian import BINARY, ApiError, Etesian, InstallationTest, wait_until, write_project
 
 HEALTHY = "dag: healthy\ntasks:\n  say: {run: echo healthy}\n"
 MIB = 1 << 20
@@ -68,30 +68,10 @@ def most_memory(pid):
     raise AssertionError(f"no memory figures of pid {pid}")
 
 
-class Hostile(unittest.TestCase):
+class Hostile(InstallationTest):
     """One server for each class, with a healthy DAG."""
     maxDiff = 3000
-
-    @classmethod
-    def setUpClass(cls):
-        cls.folder = pathlib.Path(tempfile.mkdtemp(prefix="etesian-hostile-"))
-        cls.project = write_project(cls.folder / "project", {"healthy": HEALTHY})
-        cls.prepare()
-        cls.etesian = Etesian(cls.project, home=cls.folder / "home", popen=cls.popen())
-        cls.etesian.start()
-
-    @classmethod
-    def prepare(cls):
-        pass
-
-    @classmethod
-    def popen(cls):
-        return {}
-
-    @classmethod
-    def tearDownClass(cls):
-        cls.etesian.close()
-        shutil.rmtree(cls.folder, ignore_errors=True)
+    DAGS = {"healthy": HEALTHY}
 
     def known_dags(self):
         return [dag["dag_id"] for dag in self.etesian.all("/api/v2/dags", "dags")]

@@ -19,7 +19,7 @@ import time
 import unittest
 import urllib.parse
 
-from etesian import ROOT, ApiError, Etesian, wait_until, write_project
+from etesian import ROOT, ApiError, Etesian, InstallationTest, wait_until, write_project
 
 MIB = 1 << 20
 SERVER_MEMORY = 400 * MIB
@@ -56,26 +56,14 @@ def json_web_token(algorithm, claims, key=b""):
     return (signed + b"." + encoded(seal)).decode()
 
 
-class Network(unittest.TestCase):
-    """One installation for each class."""
+class Network(InstallationTest):
     maxDiff = 3000
+    DAGS = DAGS
 
     @classmethod
     def setUpClass(cls):
-        cls.folder = pathlib.Path(tempfile.mkdtemp(prefix="etesian-network-"))
-        cls.project = write_project(cls.folder / "project", DAGS)
-        cls.etesian = Etesian(cls.project, home=cls.folder / "home", popen=cls.popen())
-        cls.etesian.start()
+        super().setUpClass()
         cls.port = int(cls.etesian.url.rsplit(":", 1)[1])
-
-    @classmethod
-    def popen(cls):
-        return {}
-
-    @classmethod
-    def tearDownClass(cls):
-        cls.etesian.close()
-        shutil.rmtree(cls.folder, ignore_errors=True)
 
     def tearDown(self):
         run_id = self.etesian.trigger("quick")
