@@ -10,12 +10,11 @@ import signal
 import socket
 import stat
 import subprocess
-import tempfile
 import threading
 import unittest
 import urllib.request
 
-from etesian import BINARY, ApiError, Etesian, InstallationTest, wait_until, write_project
+from etesian import BINARY, ApiError, InstallationTest, wait_until, write_project
 
 HEALTHY = "dag: healthy\ntasks:\n  say: {run: echo healthy}\n"
 MIB = 1 << 20

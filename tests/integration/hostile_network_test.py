@@ -9,17 +9,15 @@ import os
 import pathlib
 import re
 import resource
-import shutil
 import socket
 import sqlite3
 import struct
-import tempfile
 import threading
 import time
 import unittest
 import urllib.parse
 
-from etesian import ROOT, ApiError, Etesian, InstallationTest, wait_until, write_project
+from etesian import ROOT, ApiError, InstallationTest, wait_until
 
 MIB = 1 << 20
 SERVER_MEMORY = 400 * MIB
